@@ -1,0 +1,157 @@
+"""What an entrypoint compiles to: stages, and how they hang together.
+
+A plan is a value: it holds everything that running the job takes except the job's
+parameters and artifacts, it is made by `compile_plan`, stored by the controller under its
+digest, and obeyed by the runner and its workers. Equal inputs give byte-equal JSON.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Mode = Literal["latency", "throughput"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a stage asks Ray for.
+
+    Attributes:
+        num_cpus: Logical CPUs; may be a fraction.
+        num_gpus: Logical GPUs; may be a fraction.
+        memory: Bytes of heap memory, 0 for no request.
+        labels: Node labels that must be equal, sorted by key.
+        custom: Custom Ray resources by name, sorted.
+    """
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    memory: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+    custom: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginBundle:
+    """A plugin snapshot that the plan runs.
+
+    Attributes:
+        name: What plugin code imports it by.
+        digest: "sha256:<hex>" of the bundle; its key in the store is
+            `plugins/<hex>.tar.gz`.
+    """
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageInput:
+    """A value that reaches a stage from another.
+
+    Attributes:
+        stage: The producing stage.
+        step: The producing step; all its outputs come.
+    """
+
+    stage: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Steps that run one after another in one process, as one Ray task.
+
+    Attributes:
+        name: "s0", "s1", ... in a topological order of the stages.
+        steps: Its steps in the order of execution.
+        setup: Steps of other stages that are replayed first for their side effects;
+            their outputs are not recorded.
+        inputs: Values that it takes from other stages.
+        after: Stages that must have succeeded before it; contains every stage of
+            `inputs` and `workspace`, sorted.
+        exports: Its steps whose outputs other stages take, in order.
+        workspace: Stages whose new and changed files it must see, in order.
+        artifacts: Artifact outputs that are written at its end, in declaration order.
+            Only a stage that no other follows, and that follows all others, has any.
+        resources: What it asks for.
+        max_retries: How often it may be repeated after a failure.
+        timeout: Seconds after which it is stopped; None for no limit.
+        reason: Why its steps are together, for people.
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    setup: tuple[str, ...] = ()
+    inputs: tuple[StageInput, ...] = ()
+    after: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    workspace: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    max_retries: int = 0
+    timeout: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that running a job takes, except its parameters and artifacts.
+
+    Attributes:
+        description: The validated description, without positions.
+        stages: In a topological order.
+        plugins: The plugin set, sorted by name.
+        artifact_tasks: Id ("plugin.module.Class") by artifact task name, for the
+            description's artifact outputs.
+        order: All steps in Dioptra's order.
+        mode: What the plan was made for.
+    """
+
+    description: Mapping[str, Any]
+    stages: tuple[Stage, ...]
+    plugins: tuple[PluginBundle, ...] = ()
+    artifact_tasks: tuple[tuple[str, str], ...] = ()
+    order: tuple[str, ...] = ()
+    mode: Mode = "latency"
+
+    def to_json(self) -> str:
+        """Canonical JSON: byte-equal for equal plans; mapping order of the graph is kept."""
+        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` of the canonical JSON."""
+        return "sha256:" + hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Plan":
+        """Read what `to_json` wrote."""
+        data = json.loads(text)
+        return cls(
+            description=data["description"],
+            stages=tuple(map(_read_stage, data["stages"])),
+            plugins=tuple(PluginBundle(**plugin) for plugin in data["plugins"]),
+            artifact_tasks=tuple((name, task) for name, task in data["artifact_tasks"]),
+            order=tuple(data["order"]),
+            mode=data["mode"],
+        )
+
+
+def _read_stage(data: dict[str, Any]) -> Stage:
+    resources = data.pop("resources")
+    inputs = tuple(StageInput(**item) for item in data.pop("inputs"))
+    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return Stage(
+        **lists,
+        inputs=inputs,
+        resources=Resources(
+            num_cpus=resources["num_cpus"],
+            num_gpus=resources["num_gpus"],
+            memory=resources["memory"],
+            labels=tuple((key, value) for key, value in resources["labels"]),
+            custom=tuple((key, value) for key, value in resources["custom"]),
+        ),
+    )
