@@ -30,8 +30,8 @@ _SQLITE_PRAGMAS = (
 class Database:
     """One database and the threads that talk to it.
 
-    A write commits before its awaitable returns; the notifications that it asked for with
-    `Transaction.info` are delivered after the commit and never before.
+    A write commits before its awaitable returns; what it asked to `notify` about is
+    delivered after the commit and never before.
     """
 
     def __init__(self, url: str, *, on_commit: Callable[[Iterable[Any]], None] | None = None):
@@ -82,12 +82,12 @@ class Database:
         **kwargs: P.kwargs,
     ) -> tuple[T, list[Any]]:
         """`write` on the calling thread: the result and what to notify about."""
-        with _translated(), self.engine.begin() as connection:
-            notices: list[Any] = connection.info.setdefault("notices", [])
-            notices.clear()
+        with _translated(), self.engine.connect() as connection:
             connection.info["writes"] = True
-            result = function(connection, *args, **kwargs)
-        return result, list(notices)
+            connection.info["notices"] = notices = []
+            with connection.begin():
+                result = function(connection, *args, **kwargs)
+        return result, notices
 
     def read_now(
         self,
