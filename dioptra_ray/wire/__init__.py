@@ -1,0 +1,1 @@
+"""Between Python values and protobuf messages; the only place, beside stubs, that knows both."""

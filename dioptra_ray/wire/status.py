@@ -1,0 +1,97 @@
+"""The one table between our errors and gRPC statuses, in both directions.
+
+A status carries the error's class as `google.rpc.ErrorInfo.reason`, its metadata beside it,
+the issues of a description as an `IssueList`, and for what is worth repeating a `RetryInfo`.
+"""
+
+from typing import Final
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from dioptra_ray import errors
+from dioptra_ray.api.types.v1.issue_pb2 import IssueList
+from dioptra_ray.wire.issues import clean, read_issues, write_issues
+
+DOMAIN: Final = "dioptra-ray"
+RETRY_SECONDS: Final = 1
+MAX_MESSAGE: Final = 8_000
+
+_CODES: Final[dict[type[errors.DioptraError], int]] = {
+    errors.InvalidDescriptionError: code_pb2.INVALID_ARGUMENT,
+    errors.InvalidRequestError: code_pb2.INVALID_ARGUMENT,
+    errors.NotFoundError: code_pb2.NOT_FOUND,
+    errors.AlreadyExistsError: code_pb2.ALREADY_EXISTS,
+    errors.PreconditionError: code_pb2.FAILED_PRECONDITION,
+    errors.ConflictError: code_pb2.ABORTED,
+    errors.OutOfRangeError: code_pb2.OUT_OF_RANGE,
+    errors.ExhaustedError: code_pb2.RESOURCE_EXHAUSTED,
+    errors.UnavailableError: code_pb2.UNAVAILABLE,
+    errors.DataLossError: code_pb2.DATA_LOSS,
+    errors.UnauthenticatedError: code_pb2.UNAUTHENTICATED,
+    errors.PermissionDeniedError: code_pb2.PERMISSION_DENIED,
+    errors.InternalError: code_pb2.INTERNAL,
+    errors.DioptraError: code_pb2.INTERNAL,
+}
+_BY_REASON: Final = {kind.reason: kind for kind in _CODES if kind is not errors.DioptraError}
+_BY_CODE: Final[dict[int, type[errors.DioptraError]]] = {
+    **{code: kind for kind, code in _CODES.items() if kind is not errors.DioptraError},
+    # What only gRPC itself says, never our servers.
+    code_pb2.INVALID_ARGUMENT: errors.InvalidRequestError,
+    code_pb2.DEADLINE_EXCEEDED: errors.UnavailableError,
+    code_pb2.CANCELLED: errors.UnavailableError,
+}
+
+
+def to_status(error: errors.DioptraError) -> status_pb2.Status:
+    """Write an error; what a subclass adds travels as what its parent in the tree is."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _CODES)
+    status = status_pb2.Status(code=_CODES[kind], message=clean(error.message)[:MAX_MESSAGE])
+    info = error_details_pb2.ErrorInfo(
+        reason=kind.reason,
+        domain=DOMAIN,
+        metadata={name: clean(text) for name, text in error.metadata.items()},
+    )
+    status.details.add().Pack(info)
+    if isinstance(error, errors.InvalidDescriptionError):
+        status.details.add().Pack(write_issues(error.issues))
+    if isinstance(error, errors.UnavailableError):
+        delay = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_SECONDS))
+        status.details.add().Pack(delay)
+    return status
+
+
+def from_status(status: status_pb2.Status) -> errors.DioptraError:
+    """Read an error; a status that is not ours is judged by its code."""
+    info = error_details_pb2.ErrorInfo()
+    issues = IssueList()
+    for detail in status.details:
+        # Unpack says whether the detail is of the message's type.
+        _ = detail.Unpack(info) or detail.Unpack(issues)
+    kind = _BY_CODE.get(status.code, errors.InternalError)
+    if info.domain == DOMAIN:
+        kind = _BY_REASON.get(info.reason, kind)
+    metadata = dict(info.metadata)
+    if issues.issues or kind is errors.InvalidDescriptionError:
+        return errors.InvalidDescriptionError(status.message, read_issues(issues), **metadata)
+    return kind(status.message, **metadata)
+
+
+def from_rpc_error(error: grpc.RpcError) -> errors.DioptraError:
+    """Read what a stub raised."""
+    if not isinstance(error, grpc.Call):
+        return errors.InternalError(str(error))
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # the details contradict the code; the code is what gRPC vouches for
+        status = None
+    if status is not None:
+        return from_status(status)
+    code = error.code()
+    kind = _BY_CODE.get(code.value[0], errors.InternalError)
+    message = error.details() or f"the call ended with {code.name}"
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        message = f"the controller does not know this call; is it of another version? ({message})"
+    return kind(message)
