@@ -1,0 +1,34 @@
+"""What a committed transaction tells the rest of the controller (see `engine.notify`)."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job has new events or log records."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepChanged:
+    """Counts of a sweep have changed."""
+
+    sweep_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkArrived:
+    """There is something to assign, or room for it: a job was queued, a slot came free."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopWanted:
+    """A runner must stop a leased job."""
+
+    runner_id: str
+    job_id: int
+    attempt: int
+
+
+Notice = JobChanged | SweepChanged | WorkArrived | StopWanted
