@@ -1,0 +1,162 @@
+"""Type hints to parameter types.
+
+`suggest` gives the type name that Dioptra's signature analysis suggests for a hint;
+`define` goes further and says what the hint means in the type language, so that a task
+that nobody registered by hand is still checked. Neither evaluates anything.
+"""
+
+import ast
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from dioptra_ray.plugins.imports import dotted_name
+
+BUILTIN_TYPES: Final = frozenset({"any", "boolean", "integer", "null", "number", "string"})
+"""The parameter types that need no declaration."""
+
+_PYTHON_NAMES: Final = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "None": "null",
+}
+
+
+def suggest(annotation: ast.expr) -> str | None:
+    """Dioptra's name for the type of a hint; None when the hint gives no usable name."""
+    text = _spelling(annotation)
+    if text is None:
+        return None
+    name = text.strip().lower().replace(" ", "")
+    name = re.sub(r"_+", "_", re.sub(r"\W+", "_", name)).strip("_")
+    name = _PYTHON_NAMES.get(name, name)
+    return name if name and name[0].isalpha() else None
+
+
+def _spelling(annotation: ast.expr) -> str | None:
+    match annotation:
+        case ast.Constant(value=None):
+            return "null"
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Subscript() | ast.BinOp():
+            return ast.unparse(annotation)
+    return ast.unparse(annotation) if dotted_name(annotation) else None
+
+
+Definition = str | dict[str, Any]
+"""A type name, or an inline definition of the type language."""
+
+_LISTS: Final = frozenset({"list", "List", "Sequence", "MutableSequence"})
+_MAPPINGS: Final = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
+_TUPLES: Final = frozenset({"tuple", "Tuple"})
+_WRAPPERS: Final = frozenset({"Annotated", "Final", "Required", "NotRequired", "ReadOnly"})
+_BARE: Final[dict[str, Definition]] = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "Any": "any",
+    "object": "any",
+    "list": {"list": "any"},
+    "List": {"list": "any"},
+}
+
+
+def define(annotation: ast.expr, name_class: Callable[[str], str]) -> Definition:
+    """What a hint means in the type language.
+
+    `name_class` gives the type name for a class, written as in the source ("pd.DataFrame").
+    What the language cannot say is `any`.
+    """
+    match annotation:
+        case ast.Constant(value=None):
+            return "null"
+        case ast.Constant(value=str(text)):
+            return _define_text(text, name_class)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _union([define(left, name_class), define(right, name_class)])
+        case ast.Subscript(value=origin, slice=arguments):
+            return _define_generic(origin, _elements(arguments), name_class)
+    name = dotted_name(annotation)
+    if name is None:
+        return "any"
+    return _BARE.get(_typing_name(name)) or name_class(name)
+
+
+def _define_text(text: str, name_class: Callable[[str], str]) -> Definition:
+    try:
+        parsed = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        return "any"
+    return (
+        "any"
+        if isinstance(parsed, ast.Constant) and parsed.value == text
+        else define(parsed, name_class)
+    )
+
+
+def _define_generic(
+    origin: ast.expr, arguments: list[ast.expr], name_class: Callable[[str], str]
+) -> Definition:
+    spelled = dotted_name(origin)
+    if spelled is None or not arguments:
+        return "any"
+    name = _typing_name(spelled)
+    if name in _WRAPPERS:
+        return define(arguments[0], name_class)
+    if name == "Optional":
+        return _union([define(arguments[0], name_class), "null"])
+    inner = [define(argument, name_class) for argument in arguments if not _is_ellipsis(argument)]
+    if name == "Union":
+        return _union(inner)
+    if name in _LISTS or (name in _TUPLES and len(inner) < len(arguments)):
+        return {"list": inner[0]} if inner else "any"
+    if name in _TUPLES:
+        return {"tuple": inner}
+    if name in _MAPPINGS:
+        return {"mapping": inner} if len(inner) == 2 and inner[0] in _KEYS else "any"  # noqa: PLR2004
+    if name == "Literal":
+        return _union([_literal_type(argument) for argument in arguments])
+    # A generic class such as `np.ndarray[...]` or `Dataset[int]` is known by its class.
+    return name_class(spelled)
+
+
+_KEYS: Final = ("string", "integer")
+_LITERALS: Final[dict[type, str]] = {
+    bool: "boolean",
+    int: "integer",
+    str: "string",
+    float: "number",
+    type(None): "null",
+}
+
+
+def _literal_type(argument: ast.expr) -> Definition:
+    value = argument.value if isinstance(argument, ast.Constant) else ...
+    return _LITERALS.get(type(value), "any")
+
+
+def _typing_name(name: str) -> str:
+    prefix, _, last = name.rpartition(".")
+    return last if prefix in {"", "typing", "t", "collections.abc", "builtins"} else name
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    return list(node.elts) if isinstance(node, ast.Tuple) else [node]
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...
+
+
+def _union(members: list[Definition]) -> Definition:
+    flat: list[Definition] = []
+    for member in members:
+        nested = member["union"] if isinstance(member, dict) and "union" in member else [member]
+        flat.extend(one for one in nested if one not in flat)
+    if "any" in flat:
+        return "any"
+    return flat[0] if len(flat) == 1 else {"union": flat}
