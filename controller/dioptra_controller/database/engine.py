@@ -6,6 +6,7 @@ have their own. PostgreSQL uses a pool for both.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -34,10 +35,12 @@ class Database:
     delivered after the commit and never before.
     """
 
-    def __init__(self, url: str, *, on_commit: Callable[[Iterable[Any]], None] | None = None):
+    def __init__(
+        self, url: str, *, on_commit: Callable[[Iterable[Any]], None] | None = None
+    ) -> None:
         self.engine = sqlalchemy.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._on_commit = on_commit
+        self.on_commit = on_commit
         if self.is_sqlite:
             event.listen(self.engine, "connect", _set_pragmas)
             event.listen(self.engine, "begin", _begin)
@@ -56,12 +59,16 @@ class Database:
             UnavailableError: The database is locked or gone; nothing was written.
         """
         loop = asyncio.get_running_loop()
-        result, notices = await loop.run_in_executor(
-            self._writer, lambda: self.write_now(function, *args, **kwargs)
-        )
-        if notices and self._on_commit is not None:
-            self._on_commit(notices)
-        return result
+
+        def work() -> T:
+            result, notices = self.write_now(function, *args, **kwargs)
+            # From here, not after the await: a caller that is cancelled meanwhile has
+            # committed all the same.
+            if notices and self.on_commit is not None:
+                loop.call_soon_threadsafe(self.on_commit, notices)
+            return result
+
+        return await loop.run_in_executor(self._writer, work)
 
     async def read(
         self,
@@ -84,7 +91,8 @@ class Database:
         """`write` on the calling thread: the result and what to notify about."""
         with _translated(), self.engine.connect() as connection:
             connection.info["writes"] = True
-            connection.info["notices"] = notices = []
+            notices: list[Any] = []
+            connection.info["notices"] = notices
             with connection.begin():
                 result = function(connection, *args, **kwargs)
         return result, notices
@@ -112,6 +120,31 @@ def notify(connection: sqlalchemy.Connection, notice: Any) -> None:
     connection.info["notices"].append(notice)
 
 
+# What SQLite says when waiting may help, or when its file is gone; anything else that it
+# calls operational (no such column, say) is a bug of ours and must look like one.
+_SQLITE_UNAVAILABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+    }
+)
+
+
+def is_unavailable(error: BaseException | None) -> bool:
+    """Whether an error means that the database cannot answer now."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        primary = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        return isinstance(error, OperationalError) and primary in _SQLITE_UNAVAILABLE
+    return error.connection_invalidated or isinstance(error, OperationalError)
+
+
 class _translated:  # noqa: N801 - reads as a statement
     """Turns "the database is gone or locked" into an error that callers may retry."""
 
@@ -119,9 +152,7 @@ class _translated:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OperationalError) or (
-            isinstance(error, DBAPIError) and error.connection_invalidated
-        ):
+        if is_unavailable(error):
             msg = "the database does not answer; nothing was written"
             raise UnavailableError(msg) from error
 

@@ -1,0 +1,120 @@
+"""Puts the controller together: the only place that knows every class.
+
+`Controller` is what tests start too, on port 0 with a temporary database.
+"""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import sqlalchemy
+import structlog
+
+from dioptra_controller import __version__
+from dioptra_controller.database.engine import Database
+from dioptra_controller.database.migrate import upgrade
+from dioptra_controller.rpc.cluster import ClusterServicer
+from dioptra_controller.rpc.experiments import ExperimentServicer
+from dioptra_controller.rpc.queues import QueueServicer
+from dioptra_controller.rpc.server import Server, Service
+from dioptra_controller.settings import Settings, read_token
+from dioptra_ray.api.controller.v1 import cluster_service_pb2_grpc as cluster_grpc
+from dioptra_ray.api.controller.v1 import experiment_service_pb2_grpc as experiment_grpc
+from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as queue_grpc
+
+_log = structlog.get_logger("dioptra_controller")
+_PACKAGE = "dioptra_ray.api.controller.v1"
+
+
+class Controller:
+    """One controller, from settings to a serving address and back.
+
+    Attributes:
+        address: HOST:PORT that it serves on; empty unless started.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = open_database(settings.database_url.get_secret_value())
+        self._server: Server | None = None
+        self.address = ""
+
+    async def start(self) -> str:
+        """Migrate the database, listen, and say where.
+
+        Raises:
+            DioptraError: The database, the store or the address cannot be used.
+        """
+        token = read_token(self._settings.token_file)
+        await asyncio.to_thread(upgrade, self._database)
+        self._server = Server(self._services(), token=token)
+        self.address = await self._server.start(self._settings.listen)
+        if self._settings.address_file is not None:
+            write_atomically(self._settings.address_file, self.address)
+        _log.info("controller.serving", address=self.address, version=__version__)
+        return self.address
+
+    async def stop(self) -> None:
+        """Finish what runs and close everything; idempotent."""
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+        await asyncio.to_thread(self._database.close)
+        if self.address and self._settings.address_file is not None:
+            self._settings.address_file.unlink(missing_ok=True)
+        _log.info("controller.stopped", address=self.address)
+
+    def _services(self) -> list[Service]:
+        database = self._database
+
+        def runners() -> tuple[()]:
+            return ()
+
+        return [
+            Service(
+                name=f"{_PACKAGE}.ExperimentService",
+                servicer=ExperimentServicer(database),
+                add=experiment_grpc.add_ExperimentServiceServicer_to_server,
+            ),
+            Service(
+                name=f"{_PACKAGE}.QueueService",
+                servicer=QueueServicer(database, runners),
+                add=queue_grpc.add_QueueServiceServicer_to_server,
+            ),
+            Service(
+                name=f"{_PACKAGE}.ClusterService",
+                servicer=ClusterServicer(self._settings.store_url, runners),
+                add=cluster_grpc.add_ClusterServiceServicer_to_server,
+            ),
+        ]
+
+
+async def serve(settings: Settings) -> None:
+    """Run a controller until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    controller = Controller(settings)
+    try:
+        await controller.start()
+        await stopping.wait()
+    finally:
+        await controller.stop()
+
+
+def open_database(url: str) -> Database:
+    """Open a database; the folder of an SQLite file is made, for this user only."""
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Database(url)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that others either see whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

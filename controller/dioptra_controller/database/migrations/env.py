@@ -1,0 +1,1 @@
+"""Alembic's own entry, for `alembic` commands of developers; the controller uses migrate.py."""

@@ -1,0 +1,1 @@
+"""The gRPC surface: servicers decode, delegate and encode; nothing is decided here."""

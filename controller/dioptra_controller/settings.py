@@ -1,0 +1,135 @@
+"""What the controller is told: environment variables `DIOPTRA_*` over a TOML file.
+
+Read once at start, frozen, passed down as values; nothing else reads the environment.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from dioptra_ray.errors import InvalidRequestError
+
+
+class Settings(BaseSettings):
+    """The settings of one controller.
+
+    Attributes:
+        listen: HOST:PORT; port 0 takes any free one.
+        database_url: `sqlite:////absolute/path.db` or `postgresql+psycopg://...`.
+        store_url: `file:///absolute/dir` or `s3://bucket/prefix`.
+        token_file: Holds the bearer token that every call must bring.
+        address_file: Gets the bound address once the server serves.
+        lease_seconds: After how long without a heartbeat a runner has lost its jobs.
+        log_level: DEBUG, INFO, WARNING or ERROR.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DIOPTRA_", frozen=True, extra="forbid")
+
+    listen: str = "127.0.0.1:50051"
+    database_url: SecretStr
+    store_url: str
+    token_file: Path | None = None
+    address_file: Path | None = None
+    lease_seconds: float = Field(default=30.0, gt=0)
+    log_level: str = "INFO"
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return level.upper()
+
+    @model_validator(mode="after")
+    def _token_beyond_loopback(self) -> Self:
+        host, port = split_address(self.listen)
+        if not port.isascii() or not port.isdecimal() or int(port) > MAX_PORT:
+            raise ValueError(f"listen is {self.listen!r}, but must be HOST:PORT")
+        if self.token_file is None and not is_loopback(host):
+            raise ValueError(
+                f"listen is {self.listen!r}, which others can reach, but there is no token: "
+                "set token_file (DIOPTRA_TOKEN_FILE), or listen on 127.0.0.1"
+            )
+        return self
+
+
+MAX_PORT = 65535
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read the environment, and `config` (TOML of the same keys) for what it does not say.
+
+    Raises:
+        InvalidRequestError: Something is missing, unknown or wrong; the message names all.
+    """
+    if config is not None and not config.is_file():
+        raise InvalidRequestError(f"there is no configuration file {config}")
+
+    class FileSettings(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            if config is None:
+                return (env_settings,)
+            return env_settings, TomlConfigSettingsSource(settings_cls, config)
+
+    try:
+        return FileSettings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        problems = [_say(list(item["loc"]), item["msg"]) for item in error.errors()]
+        raise InvalidRequestError("the settings are wrong: " + "; ".join(problems)) from None
+    except ValueError as error:
+        raise InvalidRequestError(f"{config} is not TOML: {error}") from error
+
+
+def read_token(file: Path | None) -> str | None:
+    """Read the bearer token, if a file for it was named.
+
+    Raises:
+        InvalidRequestError: The file is missing or empty.
+    """
+    if file is None:
+        return None
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidRequestError(f"token_file {file}: {error.strerror}") from error
+    if not token:
+        raise InvalidRequestError(f"token_file {file} is empty; write one long random word")
+    return token
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Split HOST:PORT; brackets around an IPv6 host fall away."""
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), port
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _say(location: list[int | str], message: str) -> str:
+    name = ".".join(map(str, location))
+    text = message.removeprefix("Value error, ")
+    return f"{name} (DIOPTRA_{name.upper()}): {text}" if name else text
