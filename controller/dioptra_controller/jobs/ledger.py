@@ -1,0 +1,197 @@
+"""What one transaction does to jobs, gathered first and written in a few batches.
+
+Every change of a job goes through a ledger: it moves the job's life, appends the event that
+says so, keeps the counts of the job's sweep, and tells the watchers, all in the transaction
+of its connection. A ledger that is not written has changed nothing.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller.database.engine import notify
+from dioptra_controller.database.job_tables import JOB_EVENTS, JOB_LOGS, JOBS
+from dioptra_controller.jobs import events, metrics, open_jobs, sweep_counts
+from dioptra_controller.jobs.notices import JobChanged, Notice, StopWanted, WorkArrived
+from dioptra_controller.jobs.open_jobs import OpenJob
+from dioptra_controller.jobs.reports import Failure, LogLine, MetricPoint
+from dioptra_controller.jobs.state import JobLife, JobState
+from dioptra_controller.jobs.steps import StepChange, change_step, interrupt
+
+_LONGEST_IN = 500
+
+
+class Ledger:
+    """The changes of one transaction to jobs."""
+
+    def __init__(self, connection: sa.Connection, now: dt.datetime) -> None:
+        self.connection = connection
+        self.now = now
+        self._jobs: dict[int, OpenJob] = {}
+        self._changed: dict[int, OpenJob] = {}
+        self._events: list[dict[str, Any]] = []
+        self._logs: list[dict[str, Any]] = []
+        self._metrics: dict[tuple[int, str, int], MetricPoint] = {}
+        self._sweeps: dict[int, Counter[JobState]] = {}
+        self._ended: list[OpenJob] = []
+        # A dict, because order matters and repetition does not.
+        self._notices: dict[Notice, None] = {}
+
+    def open(self, ids: Iterable[int]) -> Mapping[int, OpenJob]:
+        """Lock and read jobs; those that do not exist are left out."""
+        missing = sorted(set(ids) - self._jobs.keys())
+        for begin in range(0, len(missing), _LONGEST_IN):
+            self.open_where(JOBS.c.id.in_(missing[begin : begin + _LONGEST_IN]))
+        return self._jobs
+
+    def open_where(self, condition: sa.ColumnElement[bool]) -> list[OpenJob]:
+        """Lock and read the jobs of a condition, by id."""
+        found = open_jobs.read(self.connection, condition)
+        return [self._jobs.setdefault(job.id, job) for job in found]
+
+    def begin(self, job: OpenJob) -> None:
+        """Take in a job that this transaction has inserted with `last_event` 1, and say so."""
+        self._jobs[job.id] = job
+        self._say(job, "state", events.write_progress(job.progress()))
+        self._notices[WorkArrived()] = None
+
+    def move(
+        self,
+        job: OpenJob,
+        life: JobLife,
+        *,
+        failure: Failure | None = None,
+        artifacts: tuple[int, ...] = (),
+    ) -> None:
+        """Give a job its next life; nothing happens when that is the one that it has."""
+        before, job.life = job.life, life
+        if life == before:
+            return
+        if life.state is before.state:
+            self._touch(job)
+            if life.cancel_requested and life.runner_id:
+                self._notices[StopWanted(life.runner_id, job.id, life.attempt)] = None
+            return
+        self._count(job, before.state, life.state)
+        if life.state is JobState.STARTED:
+            job.start_time = job.start_time or self.now
+            limit = job.timeout_seconds
+            job.deadline = self.now + dt.timedelta(seconds=limit) if limit else None
+        else:
+            job.deadline = None
+            self._notices[WorkArrived()] = None
+        if life.state is JobState.QUEUED:
+            job.steps = {}
+        if life.state.is_final:
+            self._end(job, failure, artifacts)
+        self._append_state(job)
+
+    def change_step(self, job: OpenJob, change: StepChange) -> None:
+        """Change a step and say so."""
+        job.steps[change.step] = change_step(job.steps.get(change.step), change)
+        self._append_step(job, change.step)
+
+    def append_log(self, job: OpenJob, line: LogLine) -> None:
+        """Append a line to the job's log."""
+        job.last_log += 1
+        # PostgreSQL cannot store the NUL character.
+        texts = {name: getattr(line, name) for name in ("logger", "step", "message")}
+        self._logs.append(
+            {
+                "job_id": job.id,
+                "sequence": job.last_log,
+                "attempt": job.life.attempt,
+                "time": line.time,
+                "level": line.level,
+                **{name: text.replace("\0", "\N{SYMBOL FOR NULL}") for name, text in texts.items()},
+            }
+        )
+        self._touch(job)
+
+    def log_metric(self, job: OpenJob, point: MetricPoint) -> None:
+        """Set the value of a metric at its step and say so; a later value replaces it.
+
+        A name that is not allowed is refused by a line in the job's log: the job itself has
+        done nothing that should stop it.
+        """
+        if not metrics.is_name(point.name):
+            text = f"metric {point.name!r} was not stored: {metrics.NAME_RULE}"
+            line = LogLine(
+                time=point.time,
+                level=30,
+                logger="dioptra_ray",
+                step=point.graph_step,
+                message=text,
+            )
+            self.append_log(job, line)
+            return
+        self._metrics[job.id, point.name, point.step] = point
+        self._append(job, "metric", events.write_metric(point))
+
+    def write(self) -> None:
+        """Write everything; the watchers hear of it when the transaction commits."""
+        ended = Counter(job.sweep_id for job in self._ended if job.sweep_id is not None)
+        places: dict[int, int] = {}
+        for sweep_id, changes in sorted(self._sweeps.items()):
+            places[sweep_id] = sweep_counts.change(
+                self.connection, sweep_id, changes, ended[sweep_id], self.now
+            )
+        for job in self._ended:
+            if job.sweep_id is not None:
+                places[job.sweep_id] += 1
+                job.end_sequence = places[job.sweep_id]
+        if self._changed:
+            open_jobs.write(self.connection, self._changed.values())
+        if self._events:
+            self.connection.execute(sa.insert(JOB_EVENTS), self._events)
+        if self._logs:
+            self.connection.execute(sa.insert(JOB_LOGS), self._logs)
+        if self._metrics:
+            metrics.store(self.connection, self._metrics)
+        for notice in self._notices:
+            notify(self.connection, notice)
+
+    def _end(self, job: OpenJob, failure: Failure | None, artifacts: tuple[int, ...]) -> None:
+        job.end_time = self.now
+        job.failure = failure
+        job.artifacts = artifacts
+        for name, status in interrupt(job.steps, job.life.state, self.now).items():
+            job.steps[name] = status
+            self._append_step(job, name)
+        self._ended.append(job)
+
+    def _count(self, job: OpenJob, before: JobState, after: JobState) -> None:
+        if job.sweep_id is not None:
+            changes = self._sweeps.setdefault(job.sweep_id, Counter())
+            changes[before] -= 1
+            changes[after] += 1
+
+    def _append_state(self, job: OpenJob) -> None:
+        self._append(job, "state", events.write_progress(job.progress()))
+
+    def _append_step(self, job: OpenJob, step: str) -> None:
+        self._append(job, "step", events.write_step(step, job.steps[step], job.life.attempt))
+
+    def _append(self, job: OpenJob, kind: events.Kind, payload: str) -> None:
+        job.last_event += 1
+        self._say(job, kind, payload)
+        self._touch(job)
+
+    def _say(self, job: OpenJob, kind: events.Kind, payload: str) -> None:
+        self._events.append(
+            {
+                "job_id": job.id,
+                "sequence": job.last_event,
+                "time": self.now,
+                "kind": kind,
+                "payload": payload,
+            }
+        )
+        self._notices[JobChanged(job.id)] = None
+
+    def _touch(self, job: OpenJob) -> None:
+        self._changed[job.id] = job
+        self._notices[JobChanged(job.id)] = None

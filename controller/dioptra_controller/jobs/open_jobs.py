@@ -1,0 +1,131 @@
+"""Jobs inside a transaction: how their changing columns are read and written back."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.jobs.events import Progress
+from dioptra_controller.jobs.reports import Failure
+from dioptra_controller.jobs.state import JobLife, JobState
+from dioptra_controller.jobs.steps import StepStatus, read_steps, write_steps
+
+_COLUMNS = (
+    JOBS.c.id,
+    JOBS.c.state,
+    JOBS.c.attempt,
+    JOBS.c.runner_id,
+    JOBS.c.cancel_requested,
+    JOBS.c.timeout_seconds,
+    JOBS.c.steps,
+    JOBS.c.start_time,
+    JOBS.c.deadline,
+    JOBS.c.sweep_id,
+    JOBS.c.last_event,
+    JOBS.c.last_log,
+)
+_CHANGING = (
+    "state",
+    "attempt",
+    "runner_id",
+    "cancel_requested",
+    "deadline",
+    "steps",
+    "failure",
+    "artifacts",
+    "start_time",
+    "end_time",
+    "end_sequence",
+    "last_event",
+    "last_log",
+)
+_UPDATE = (
+    sa.update(JOBS)
+    .where(JOBS.c.id == sa.bindparam("job_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenJob:
+    """A job that this transaction may change; only the ledger changes it."""
+
+    id: int
+    life: JobLife
+    timeout_seconds: float
+    sweep_id: int | None = None
+    steps: dict[str, StepStatus] = field(default_factory=dict)
+    start_time: dt.datetime | None = None
+    end_time: dt.datetime | None = None
+    deadline: dt.datetime | None = None
+    failure: Failure | None = None
+    artifacts: tuple[int, ...] = ()
+    end_sequence: int | None = None
+    last_event: int = 0
+    last_log: int = 0
+
+    def progress(self) -> Progress:
+        """What changes about it, as it is now."""
+        return Progress(
+            state=self.life.state,
+            attempt=self.life.attempt,
+            steps=self.steps,
+            start_time=self.start_time,
+            end_time=self.end_time,
+            failure=self.failure,
+            artifacts=self.artifacts,
+        )
+
+
+def read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[OpenJob]:
+    """Lock and read the jobs of a condition, by id."""
+    query = sa.select(*_COLUMNS).where(condition).order_by(JOBS.c.id).with_for_update()
+    return [_read_row(row) for row in connection.execute(query)]
+
+
+def write(connection: sa.Connection, jobs: Iterable[OpenJob]) -> None:
+    """Write the changing columns of at least one job."""
+    connection.execute(_UPDATE, [_write_row(job) for job in jobs])
+
+
+def _read_row(row: Any) -> OpenJob:
+    life = JobLife(
+        state=JobState(row.state),
+        attempt=row.attempt,
+        runner_id=row.runner_id,
+        cancel_requested=row.cancel_requested,
+    )
+    return OpenJob(
+        id=row.id,
+        life=life,
+        timeout_seconds=row.timeout_seconds,
+        sweep_id=row.sweep_id,
+        steps=read_steps(row.steps),
+        start_time=row.start_time,
+        deadline=row.deadline,
+        last_event=row.last_event,
+        last_log=row.last_log,
+    )
+
+
+def _write_row(job: OpenJob) -> dict[str, Any]:
+    return {
+        "job_id": job.id,
+        "new_state": job.life.state.value,
+        "new_attempt": job.life.attempt,
+        "new_runner_id": job.life.runner_id,
+        "new_cancel_requested": job.life.cancel_requested,
+        "new_deadline": job.deadline,
+        "new_steps": write_steps(job.steps),
+        "new_failure": job.failure and json.dumps(job.failure.to_json()),
+        "new_artifacts": json.dumps(job.artifacts) if job.artifacts else None,
+        "new_start_time": job.start_time,
+        "new_end_time": job.end_time,
+        "new_end_sequence": job.end_sequence,
+        "new_last_event": job.last_event,
+        "new_last_log": job.last_log,
+    }

@@ -1,0 +1,120 @@
+"""Where the steps of a job are: a pure value, kept as JSON in the job's row.
+
+Only steps that somebody said something about are kept; what is not there follows from the
+job's state, so a job that nobody has touched costs nothing.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from dioptra_controller.jobs.state import JobState
+
+
+class StepState(StrEnum):
+    """Where a step is in its life."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStatus:
+    """Where a step is, since when, and on which process."""
+
+    state: StepState
+    start_time: dt.datetime | None = None
+    end_time: dt.datetime | None = None
+    node: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepChange:
+    """A step began or ended, as a runner says it."""
+
+    step: str
+    state: StepState
+    time: dt.datetime
+    node: str = ""
+    pid: int = 0
+
+
+Steps = Mapping[str, StepStatus]
+
+
+def change_step(status: StepStatus | None, change: StepChange) -> StepStatus:
+    """The step after the change; a step that is repeated starts again."""
+    if change.state is StepState.RUNNING:
+        return StepStatus(
+            state=change.state, start_time=change.time, node=change.node, pid=change.pid
+        )
+    before = status or StepStatus(state=StepState.PENDING)
+    # Only what was called has times: a skipped step never began, so it never ended.
+    ended = change.time if change.state is not StepState.SKIPPED else None
+    return replace(
+        before,
+        state=change.state,
+        end_time=ended,
+        node=change.node or before.node,
+        pid=change.pid or before.pid,
+    )
+
+
+def interrupt(steps: Steps, outcome: JobState, time: dt.datetime) -> dict[str, StepStatus]:
+    """The steps that still ran when their job ended, as they ended with it."""
+    state = StepState.CANCELLED if outcome is JobState.CANCELLED else StepState.FAILED
+    return {
+        name: replace(status, state=state, end_time=time)
+        for name, status in steps.items()
+        if status.state is StepState.RUNNING
+    }
+
+
+def untold(job_state: JobState) -> StepState:
+    """Where a step is that nobody said anything about."""
+    if job_state is JobState.FINISHED:
+        return StepState.FINISHED
+    return StepState.SKIPPED if job_state.is_final else StepState.PENDING
+
+
+def write_steps(steps: Steps) -> str | None:
+    """As JSON; None for no steps."""
+    if not steps:
+        return None
+    content = {name: write_status(status) for name, status in steps.items()}
+    return json.dumps(content, separators=(",", ":"))
+
+
+def read_steps(text: str | None) -> dict[str, StepStatus]:
+    """Read what `write_steps` wrote."""
+    return {} if text is None else {k: read_status(v) for k, v in json.loads(text).items()}
+
+
+def write_status(status: StepStatus) -> list[str | float | int | None]:
+    """As a JSON list."""
+    times = (status.start_time, status.end_time)
+    start, end = (time.timestamp() if time else None for time in times)
+    return [status.state.value, start, end, status.node, status.pid]
+
+
+def read_status(content: list[str | float | int | None]) -> StepStatus:
+    """Read what `write_status` wrote."""
+    state, start, end, node, pid = content
+    return StepStatus(
+        state=StepState(str(state)),
+        start_time=_read_time(start),
+        end_time=_read_time(end),
+        node=str(node),
+        pid=int(pid or 0),
+    )
+
+
+def _read_time(seconds: str | float | None) -> dt.datetime | None:
+    return None if seconds is None else dt.datetime.fromtimestamp(float(seconds), dt.UTC)

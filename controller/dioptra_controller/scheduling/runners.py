@@ -1,0 +1,43 @@
+"""Runners as the controller sees them, and why a queued job still waits for one."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerInfo:
+    """A connected runner.
+
+    Attributes:
+        runner_id: Unique for the life of its process.
+        name: For people.
+        queues: Queues that it serves.
+        slots: How many jobs it takes at once.
+        started_jobs: How many of them are in use.
+        resources: Resources of its Ray cluster by name.
+        ray_address: Address of its Ray cluster.
+        last_seen: When it was last heard of.
+    """
+
+    runner_id: str
+    name: str
+    queues: tuple[str, ...]
+    slots: int
+    resources: Mapping[str, float]
+    ray_address: str
+    last_seen: dt.datetime
+    started_jobs: int = 0
+
+
+def explain_wait(queue: str, runners: Iterable[RunnerInfo]) -> str:
+    """Say in one line why a job of a queue has not started."""
+    serving = [runner for runner in runners if queue in runner.queues]
+    if not serving:
+        return f"no runner serves queue {queue}"
+    if any(runner.started_jobs < runner.slots for runner in serving):
+        return "is about to be assigned"
+    slots = " or ".join(
+        f"{runner.name} ({runner.started_jobs} of {runner.slots} in use)" for runner in serving
+    )
+    return f"waiting for a free slot of runner {slots}"
