@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Run the digits robustness study end to end on this machine
 	$(BIN)/python examples/digits/demo.py
 
-test: $(STAMP)  ## Run every test, on real components
-	$(BIN)/python -m tests.run
+test: check  ## Check, then run every test on real components
+	$(BIN)/pytest --no-skips
 
 check: $(STAMP)  ## Format, lint, types, layering, protos, generated code
 	$(BIN)/ruff format --check .

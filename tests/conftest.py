@@ -1,0 +1,39 @@
+"""What every rung shares: no test may be skipped unnoticed, no test may reach outside."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="fail the run when any test was skipped or expected to fail",
+    )
+
+
+class SkipGuard:
+    """Turns a run with skipped tests into a failed one."""
+
+    def __init__(self) -> None:
+        self.unseen: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped or hasattr(report, "wasxfail"):
+            self.unseen.append(report.nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        yield
+        if self.unseen and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for nodeid in self.unseen:
+            terminalreporter.write_line(f"not run, so the run fails: {nodeid}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--no-skips"):
+        config.pluginmanager.register(SkipGuard(), "skip-guard")
