@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from dioptra_ray.errors import InvalidRequestError
 from dioptra_ray.language.issues import Issue
-from dioptra_ray.planning.declarations import Declaration, read_declaration
+from dioptra_ray.planning.declarations import FIELDS, NOTHING, Declaration, read_declaration
 from dioptra_ray.plugins.annotations import BUILTIN_TYPES, suggest
 from dioptra_ray.plugins.imports import ImportScope, dotted_name
 
@@ -89,7 +89,7 @@ class FunctionSignature:
     inputs: tuple[InputSignature, ...] = ()
     outputs: tuple[OutputSignature, ...] = ()
     missing_types: tuple[MissingType, ...] = ()
-    declaration: Declaration = field(default_factory=Declaration)
+    declaration: Declaration = NOTHING
     has_var_positional: bool = False
     has_var_keyword: bool = False
 
@@ -216,10 +216,10 @@ class _Analysis:
 
     def _declaration(self, decorator: ast.expr) -> Declaration:
         if not isinstance(decorator, ast.Call):
-            return Declaration()
+            return NOTHING
         values: dict[str, Any] = {}
         for keyword in decorator.keywords:
-            if keyword.arg in DECLARATION_KEYS:
+            if keyword.arg in FIELDS:
                 try:
                     values[keyword.arg] = ast.literal_eval(keyword.value)
                 except ValueError:
@@ -233,16 +233,12 @@ class _Analysis:
             return read_declaration(values)
         except InvalidRequestError as error:
             self._complain(decorator, "register.declaration", error.message)
-            return Declaration()
+            return NOTHING
 
     def _complain(self, node: ast.expr, code: str, message: str) -> None:
         self.issues.append(
             _issue(code, message, self.file, line=node.lineno, column=node.col_offset + 1)
         )
-
-
-DECLARATION_KEYS: Final = frozenset(Declaration.__dataclass_fields__)
-"""What `@register(...)` and a registration may say about how a task runs."""
 
 
 def _name_types(hints: Iterable[ast.expr | None]) -> tuple[list[str], tuple[MissingType, ...]]:

@@ -1,0 +1,1 @@
+"""Plugins as code: their signatures, their bundles, and their activation in a process."""
