@@ -1,0 +1,1 @@
+"""From a validated description to a plan: pure, deterministic, without I/O."""

@@ -1,0 +1,209 @@
+"""The artifact store over any kind of objects: what makes an artifact whole lives here.
+
+An artifact's files are written below `<key>/<upload>/`, where `<upload>` is new for every
+call, and its manifest below `manifests/` last. So a reader sees the earlier artifact or
+the new one, never a mixture, and what an interrupted upload leaves is never visible.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dioptra_ray.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    DataLossError,
+    DioptraError,
+    InvalidRequestError,
+    NotFoundError,
+)
+from dioptra_ray.store.keys import MANIFESTS, check_key, manifest_key
+from dioptra_ray.store.manifest import (
+    Manifest,
+    ManifestFile,
+    make_manifest,
+    media_type,
+    read_manifest,
+)
+from dioptra_ray.store.objects import Objects
+from dioptra_ray.store.transfer import HashingReader, for_each, verified
+from dioptra_ray.store.tree import SourceFile, read_tree
+
+# Names that a listing in XML, a URL or a file system may not give back as they were.
+_ODD_CHARACTERS = re.compile(r"[\x00-\x1f\x7f%\\\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What is stored of an artifact besides its files."""
+
+    manifest: Manifest
+    folder: str
+
+
+class ObjectArtifactStore:
+    """An `ArtifactStore` over `Objects`."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.url = objects.url
+        self._objects = objects
+
+    def put_blob(self, key: str, content: bytes) -> None:
+        """See `ArtifactStore`."""
+        self._objects.write(check_key(key), content)
+
+    def get_blob(self, key: str) -> bytes:
+        """See `ArtifactStore`."""
+        content = self._objects.read(check_key(key))
+        if content is None:
+            raise NotFoundError(f"There is no {key} in {self.url}.", key=key)
+        return content
+
+    def has_blob(self, key: str) -> bool:
+        """See `ArtifactStore`."""
+        return self._objects.exists(check_key(key))
+
+    def delete_blob(self, key: str) -> None:
+        """See `ArtifactStore`."""
+        self._objects.delete(check_key(key))
+
+    def put_artifact(self, key: str, source: Path) -> Manifest:
+        """See `ArtifactStore`."""
+        where = manifest_key(key)
+        tree = read_tree(source)
+        earlier = self._find(key)
+        folder = f"{key}/{secrets.token_hex(6)}"
+        try:
+            files = for_each(
+                lambda file: self._upload(file, folder), tree.files, self._objects.parallelism
+            )
+            manifest = make_manifest(
+                tree.basename,
+                files,
+                is_directory=tree.is_directory,
+                directories=tree.directories,
+            )
+            self._objects.write(where, _write_record(_Record(manifest, folder)))
+        except BaseException:
+            with suppress(DioptraError):
+                self._objects.delete_below(folder)
+            raise
+        if earlier is not None:
+            with suppress(DioptraError):
+                self._objects.delete_below(earlier.folder)
+        return manifest
+
+    def get_artifact(self, key: str, destination: Path) -> Path:
+        """See `ArtifactStore`."""
+        record = self._get(key)
+        manifest = record.manifest
+        final = destination / manifest.basename
+        if os.path.lexists(final):
+            raise AlreadyExistsError(f"{final} exists already: move it away first.")
+        partial = destination / f".{secrets.token_hex(6)}.partial"
+        partial.mkdir(parents=True)
+        try:
+            for path in ("", *manifest.directories):
+                (partial / path).mkdir(parents=True, exist_ok=True)
+            for_each(
+                lambda file: self._download(key, record.folder, file, partial),
+                manifest.files,
+                self._objects.parallelism,
+            )
+            made = partial if manifest.is_directory else partial / manifest.basename
+            made.rename(final)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return final
+
+    def read_manifest(self, key: str) -> Manifest:
+        """See `ArtifactStore`."""
+        return self._get(key).manifest
+
+    def open_file(self, key: str, path: str) -> Iterator[bytes]:
+        """See `ArtifactStore`."""
+        record = self._get(key)
+        file = record.manifest.file(path)
+        if file is None:
+            raise NotFoundError(f"The artifact {key} has no file {path!r}.", key=key, path=path)
+        return self._read(key, record.folder, file)
+
+    def delete_artifact(self, key: str) -> None:
+        """See `ArtifactStore`."""
+        self._objects.delete(manifest_key(key))
+        self._objects.delete_below(key)
+
+    def list_artifacts(self, prefix: str = "") -> Iterator[str]:
+        """See `ArtifactStore`."""
+        names = self._objects.names(f"{MANIFESTS}/{prefix}")
+        yield from sorted(name[len(MANIFESTS) + 1 : -len(".json")] for name in names)
+
+    def check(self) -> None:
+        """See `ArtifactStore`."""
+        self._objects.check()
+
+    def _find(self, key: str) -> _Record | None:
+        content = self._objects.read(manifest_key(key))
+        return None if content is None else _read_record(content, key)
+
+    def _get(self, key: str) -> _Record:
+        record = self._find(key)
+        if record is None:
+            raise NotFoundError(f"There is no artifact {key} in {self.url}.", key=key)
+        return record
+
+    def _upload(self, file: SourceFile, folder: str) -> ManifestFile:
+        try:
+            stream = file.location.open("rb")
+        except OSError as error:
+            raise InvalidRequestError(f"{file.location} cannot be read: {error}.") from error
+        with stream:
+            size = os.fstat(stream.fileno()).st_size
+            reader = HashingReader(stream)
+            self._objects.write_stream(_object_name(folder, file.path), reader, size)
+        if reader.size != size:
+            raise ConflictError(f"{file.location} changed while it was stored.")
+        return ManifestFile(
+            path=file.path, size=size, digest=reader.digest, media_type=media_type(file.path)
+        )
+
+    def _download(self, key: str, folder: str, file: ManifestFile, root: Path) -> None:
+        target = root / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as stream:
+            for chunk in self._read(key, folder, file):
+                stream.write(chunk)
+
+    def _read(self, key: str, folder: str, file: ManifestFile) -> Iterator[bytes]:
+        where = f"artifact {key} in {self.url}"
+        try:
+            yield from verified(self._objects.chunks(_object_name(folder, file.path)), file, where)
+        except NotFoundError as error:
+            raise DataLossError(f"{file.path!r} of {where} is gone.", path=file.path) from error
+
+
+def _object_name(folder: str, path: str) -> str:
+    escaped = _ODD_CHARACTERS.sub(lambda match: f"%{ord(match[0]):02X}", path)
+    return f"{folder}/{escaped}"
+
+
+def _write_record(record: _Record) -> bytes:
+    data = {"version": 1, "folder": record.folder, "manifest": asdict(record.manifest)}
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _read_record(content: bytes, key: str) -> _Record:
+    try:
+        data = json.loads(content)
+        folder = str(data["folder"])
+        if not folder.startswith(f"{key}/"):
+            raise ValueError(f"{folder!r} is not a folder of the artifact")  # noqa: TRY301
+        return _Record(read_manifest(data["manifest"]), folder)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataLossError(f"The manifest of artifact {key} is damaged: {error}.") from error

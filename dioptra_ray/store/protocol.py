@@ -1,0 +1,83 @@
+"""What an artifact store can do, whatever holds the bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from dioptra_ray.store.manifest import Manifest
+
+CHUNK = 1 << 20
+
+
+class ArtifactStore(Protocol):
+    """Blobs by key, and artifacts: a file or a directory by key, visible only when complete.
+
+    All methods may be called from many threads. They raise UnavailableError when the
+    store cannot be reached, PermissionDeniedError when it refuses the caller,
+    ExhaustedError when it is full, and InvalidRequestError for a key that names no place
+    inside of it.
+    """
+
+    url: str
+    """Where it is, without credentials."""
+
+    def put_blob(self, key: str, content: bytes) -> None:
+        """Store `content`, replacing what was there in one instant."""
+
+    def get_blob(self, key: str) -> bytes:
+        """Return what `put_blob` stored. Raises NotFoundError."""
+
+    def has_blob(self, key: str) -> bool:
+        """Whether there is a blob of this key."""
+
+    def delete_blob(self, key: str) -> None:
+        """Delete a blob; no error when there is none."""
+
+    def put_artifact(self, key: str, source: Path) -> Manifest:
+        """Store a file, a directory, or what a symlink leads to.
+
+        The artifact becomes visible, or replaces an earlier one, at the end and in one
+        instant; after a failure it is as if nothing had been tried. Links inside of a
+        directory are followed.
+
+        Raises:
+            InvalidRequestError: The source is missing, or has something that is neither
+                a file nor a directory.
+        """
+
+    def get_artifact(self, key: str, destination: Path) -> Path:
+        """Bring an artifact to `destination`/basename and return that path.
+
+        Raises:
+            NotFoundError: No such artifact.
+            AlreadyExistsError: The path is taken.
+            DataLossError: The stored bytes do not match their checksums; nothing is left
+                at the path.
+        """
+
+    def read_manifest(self, key: str) -> Manifest:
+        """What the artifact consists of. Raises NotFoundError."""
+
+    def open_file(self, key: str, path: str) -> Iterator[bytes]:
+        """The content of one file of an artifact, in chunks of at most 1 MiB.
+
+        An empty path means the only file of a single-file artifact. A checksum that does
+        not match raises DataLossError after the last chunk.
+
+        Raises:
+            NotFoundError: No such artifact, or no such file in it.
+        """
+
+    def delete_artifact(self, key: str) -> None:
+        """Delete an artifact; no error when there is none."""
+
+    def list_artifacts(self, prefix: str = "") -> Iterator[str]:
+        """The keys of all artifacts that begin with `prefix`, sorted."""
+
+    def check(self) -> None:
+        """Make sure that it is reachable and writable, creating its directory or bucket.
+
+        Raises:
+            UnavailableError: It cannot be reached.
+            InvalidRequestError: Its URL or settings are wrong; says what to do.
+        """
