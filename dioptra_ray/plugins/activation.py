@@ -1,0 +1,216 @@
+"""Making one plugin set the one that this process sees.
+
+A plugin set is a directory with one folder a plugin, named by a hash of its contents.
+While a set is active, its root leads `sys.path`, its modules are in `sys.modules`, its
+registrations are the ones that pyplugs finds, and classes of its modules can be pickled by
+name. Afterwards nothing of it is left, so that another set, with other versions of the
+same plugins, finds a clean process; the modules are kept aside, so that activating the set
+again imports nothing.
+
+A plugin may have the name of a module that this process needs itself: see `grafting`.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from threading import RLock
+from types import ModuleType
+
+from dioptra_ray import alias, pyplugs
+from dioptra_ray.errors import PreconditionError
+from dioptra_ray.plugins.grafting import Graft, needed_names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginSet:
+    """Plugins that are used together.
+
+    Attributes:
+        key: Equal for equal contents, and only then.
+        root: Holds one folder a plugin, named as it is imported.
+    """
+
+    key: str
+    root: Path
+
+
+@dataclass(slots=True)
+class _Residence:
+    """What a set leaves behind when it is not active."""
+
+    root: str
+    names: frozenset[str]
+    graft: Graft
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+    records: pyplugs.Records = field(default_factory=dict)
+
+    def owns(self, name: str, module: ModuleType | None) -> bool:
+        """Whether a module belongs to this set: by its name, or by its file."""
+        top = name.partition(".")[0]
+        if top in self.names:
+            return True
+        file = getattr(module, "__dict__", {}).get("__file__")
+        return isinstance(file, str) and _is_within(file, self.root)
+
+
+class _ImportWatch:
+    """Notices whether anything was imported at all; finds nothing."""
+
+    def __init__(self) -> None:
+        self.noticed = False
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        self.noticed = True
+        return None
+
+
+@dataclass(slots=True)
+class _Activation:
+    """The set that is active now, what it pushed aside, and how many modules there were."""
+
+    plugin_set: PluginSet
+    residence: _Residence
+    sys_path: list[str]
+    displaced: dict[str, ModuleType]
+    records: pyplugs.Records
+    watch: _ImportWatch
+    size: int = 0
+    depth: int = 1
+
+
+_lock = RLock()
+_residences: dict[str, _Residence] = {}
+_active: _Activation | None = None
+
+
+@contextmanager
+def activate(plugin_set: PluginSet) -> Iterator[None]:
+    """Make `plugin_set` the active one for a while.
+
+    The active set may be activated again meanwhile, also by other threads; another may not.
+
+    Raises:
+        PreconditionError: Another set is active in this process.
+    """
+    _enter(plugin_set)
+    try:
+        yield
+    finally:
+        _leave()
+
+
+def active_root() -> Path | None:
+    """The root of the active set; None when none is active."""
+    return _active.plugin_set.root if _active else None
+
+
+def forget(key: str) -> None:
+    """Drop what is kept of a set that is not active, so that its next use starts afresh."""
+    with _lock:
+        if _active and _active.plugin_set.key == key:
+            raise PreconditionError("A plugin set cannot be forgotten while it is active.")
+        _residences.pop(key, None)
+
+
+def _enter(plugin_set: PluginSet) -> None:
+    global _active  # noqa: PLW0603 - sys.modules is the process's, and so is this
+    with _lock:
+        if _active is not None:
+            if _active.plugin_set != plugin_set:
+                raise PreconditionError(
+                    "Another plugin set is active in this process; one process serves one "
+                    "plugin set at a time."
+                )
+            _active.depth += 1
+            return
+        residence = _residences.get(plugin_set.key)
+        if residence is None or residence.root != str(plugin_set.root):
+            residence = _residences[plugin_set.key] = _move_in(plugin_set)
+        _active = _Activation(
+            plugin_set=plugin_set,
+            residence=residence,
+            sys_path=list(sys.path),
+            displaced=_displace(residence),
+            records=pyplugs.exchange_records(residence.records),
+            watch=_ImportWatch(),
+        )
+        sys.path.insert(0, residence.root)
+        sys.modules.update(residence.modules)
+        residence.graft.attach(residence.modules)
+        sys.meta_path.insert(0, _active.watch)
+        _active.size = len(sys.modules)
+
+
+def _leave() -> None:
+    global _active  # noqa: PLW0603
+    with _lock:
+        active = _active
+        if active is None:  # pragma: no cover - every _leave has its _enter
+            return
+        active.depth -= 1
+        if active.depth:
+            return
+        residence = active.residence
+        sys.meta_path.remove(active.watch)
+        if active.watch.noticed or _was_changed(active):
+            residence.modules = _collect(residence)
+        residence.graft.detach(residence.modules)
+        for name in residence.modules:
+            sys.modules.pop(name, None)
+        sys.modules.update(active.displaced)
+        sys.path[:] = active.sys_path
+        residence.records = pyplugs.exchange_records(active.records)
+        _active = None
+
+
+def _move_in(plugin_set: PluginSet) -> _Residence:
+    """Get to know a set that this process has not seen."""
+    alias.install()
+    root = str(plugin_set.root)
+    for path in [path for path in sys.path_importer_cache if _is_within(path, root)]:
+        # Another set may have had the same directory, with other files.
+        del sys.path_importer_cache[path]
+    importlib.invalidate_caches()
+    names = _import_names(plugin_set.root)
+    needed = names & needed_names()
+    graft = Graft(root, needed)
+    return _Residence(root=root, names=names - needed, graft=graft)
+
+
+def _is_within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + os.sep)
+
+
+def _import_names(root: Path) -> frozenset[str]:
+    folders = {entry.name for entry in root.iterdir() if entry.is_dir()}
+    modules = {entry.stem for entry in root.glob("*.py")}
+    return frozenset(name for name in folders | modules if name.isidentifier())
+
+
+def _displace(residence: _Residence) -> dict[str, ModuleType]:
+    """Take modules out of `sys.modules` that others imported under the set's names."""
+    if residence.names.isdisjoint(sys.modules):
+        return {}
+    taken = [name for name in sys.modules if name.partition(".")[0] in residence.names]
+    return {name: sys.modules.pop(name) for name in taken}
+
+
+def _was_changed(active: _Activation) -> bool:
+    """Whether plugin code put modules into `sys.modules` or took them out by hand."""
+    if len(sys.modules) != active.size:
+        return True
+    kept = active.residence.modules
+    return any(sys.modules.get(name) is not module for name, module in kept.items())
+
+
+def _collect(residence: _Residence) -> dict[str, ModuleType]:
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if residence.owns(name, module) or residence.graft.owns(name)
+    }
