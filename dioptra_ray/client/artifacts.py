@@ -1,0 +1,103 @@
+"""Listing, fetching and storing artifacts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
+from dioptra_ray.api.controller.v1.artifact_service_pb2_grpc import ArtifactServiceStub
+from dioptra_ray.client.connection import Connection
+from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.transfer import check_upload, receive, upload_parts
+from dioptra_ray.wire.artifacts import Artifact, read_artifact
+
+
+class Artifacts:
+    """`client.artifacts`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = ArtifactServiceStub(connection.channel)
+
+    def get(self, artifact: int) -> Artifact:
+        """Read what is known of an artifact, its files included.
+
+        Raises:
+            NotFoundError: There is no such artifact.
+        """
+        request = pb.GetArtifactRequest(id=artifact)
+        return read_artifact(self._connection.call(self._stub.GetArtifact, request).artifact)
+
+    def list(
+        self, *, job: int = 0, name: str = "", entrypoint: str = "", limit: int | None = None
+    ) -> tuple[Artifact, ...]:
+        """List artifacts, newest first, without their files."""
+
+        def fetch(size: int, token: str) -> tuple[Iterator[Artifact], str]:
+            request = pb.ListArtifactsRequest(
+                page_size=size, page_token=token, job_id=job, name=name, entrypoint=entrypoint
+            )
+            page = self._connection.call(self._stub.ListArtifacts, request)
+            return map(read_artifact, page.artifacts), page.next_page_token
+
+        return read_pages(fetch, limit=limit)
+
+    def download(
+        self, artifact: int | Artifact, destination: str | Path = ".", *, overwrite: bool = False
+    ) -> Path:
+        """Fetch an artifact into a folder, every checksum verified; nothing half is left.
+
+        Args:
+            artifact: The artifact, or its id.
+            destination: The folder; it is made when it does not exist.
+            overwrite: Whether what has the artifact's name there may be replaced.
+
+        Returns:
+            The path of the file or directory, `destination` / the artifact's basename.
+
+        Raises:
+            AlreadyExistsError: Something has that name there.
+            DataLossError: The bytes do not match their checksums.
+        """
+        found = self.get(artifact.id if isinstance(artifact, Artifact) else artifact)
+
+        def open_file(path: str) -> Iterator[bytes]:
+            request = pb.DownloadArtifactRequest(id=found.id, path=path)
+            for chunk in self._connection.stream(self._stub.DownloadArtifact, request):
+                yield chunk.content
+
+        return receive(
+            found,
+            Path(destination),
+            open_file,
+            backoff=self._connection.backoff,
+            overwrite=overwrite,
+        )
+
+    def upload(
+        self, path: str | Path, *, name: str = "", task: str = "", request_id: str = ""
+    ) -> Artifact:
+        """Store a file or a directory as an artifact.
+
+        Args:
+            path: The file or directory.
+            name: The artifact's name; the file's stem when empty.
+            task: Id of the artifact task that can read it, "plugin.module.Class"; without
+                one it can only be downloaded.
+            request_id: Repeating a call with the same one returns the first artifact.
+
+        Raises:
+            NotFoundError: No such file, or artifact task.
+        """
+        source = check_upload(Path(path))
+        header = pb.UploadArtifactHeader(
+            request_id=request_id or uuid4().hex,
+            name=name or source.stem,
+            task=task,
+            is_directory=source.is_dir(),
+            basename=source.name,
+        )
+        response = self._connection.send(
+            self._stub.UploadArtifact, lambda: upload_parts(header, source)
+        )
+        return read_artifact(response.artifact)

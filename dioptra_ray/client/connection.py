@@ -1,0 +1,131 @@
+"""One channel to a controller: the token, retries, and our errors instead of gRPC's.
+
+Every stream is cancelled when its iterator ends for whatever reason: an abandoned gRPC call
+is never collected, and so never cancelled, by itself (grpc/grpc#43462).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+import grpc
+
+from dioptra_ray.client.backoff import Backoff
+from dioptra_ray.errors import DioptraError, UnavailableError
+from dioptra_ray.wire.status import from_rpc_error
+
+MAX_MESSAGE: Final = 80 * 1024 * 1024  # an import of 64 MiB, and what surrounds it
+CALL_SECONDS: Final = 60.0
+OPTIONS: Final = (
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    # Statuses carry every issue of a description in their metadata.
+    ("grpc.max_metadata_size", 1024 * 1024),
+    ("grpc.absolute_max_metadata_size", 2 * 1024 * 1024),
+    # Finds out within a minute that the other side of a quiet watch is gone.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Retries are ours: they know which calls may be repeated.
+    ("grpc.enable_retries", 0),
+)
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class Connection:
+    """A channel to one controller."""
+
+    def __init__(self, address: str, *, token: str | None, patience: float) -> None:
+        self.address = address
+        self.patience = patience
+        self.channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+
+    def close(self) -> None:
+        """Close the channel; calls under way end with an error."""
+        self.channel.close()
+
+    def backoff(self) -> Backoff:
+        """A fresh sequence of delays."""
+        return Backoff(patience=self.patience)
+
+    def call(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[Request, Response]",
+        request: Request,
+        *,
+        timeout: float = CALL_SECONDS,
+    ) -> Response:
+        """Call and, while nobody answers, call again: every call of ours may be repeated.
+
+        Raises:
+            DioptraError: What the controller says, or UnavailableError.
+        """
+        return self.retry(lambda: method(request, timeout=timeout, metadata=self._metadata))
+
+    def send(
+        self,
+        method: "grpc.StreamUnaryMultiCallable[Request, Response]",
+        requests: Callable[[], Iterable[Request]],
+    ) -> Response:
+        """Stream requests and, when the connection is lost, all of them again."""
+        return self.retry(lambda: method(iter(requests()), metadata=self._metadata))
+
+    def stream(
+        self,
+        method: "grpc.UnaryStreamMultiCallable[Request, Response]",
+        request: Request,
+        deadline: float | None = None,
+    ) -> Iterator[Response]:
+        """Stream responses, once: whoever reads them knows where to resume.
+
+        Raises:
+            DioptraError: What the controller says, or UnavailableError.
+            TimeoutError: The monotonic clock has reached the deadline.
+        """
+        left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+        call = method(request, metadata=self._metadata, timeout=left)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError("it has not ended in time; it goes on") from None
+            raise self._explain(error) from None
+        finally:
+            call.cancel()
+
+    def retry(self, attempt: Callable[[], Response]) -> Response:
+        """Try until it works, fails for good, or patience is at its end."""
+        backoff = self.backoff()
+        while True:
+            try:
+                return attempt()
+            except grpc.RpcError as error:
+                explained = self._explain(error)
+            if not isinstance(explained, UnavailableError) or not backoff.wait():
+                raise explained
+
+    def _explain(self, error: grpc.RpcError) -> DioptraError:
+        explained = from_rpc_error(error)
+        if not isinstance(explained, UnavailableError) or _was_answered(error):
+            return explained
+        return UnavailableError(
+            f"no controller answers at {self.address} ({explained.message})", address=self.address
+        )
+
+
+def _was_answered(error: grpc.RpcError) -> bool:
+    if not isinstance(error, grpc.Call):
+        return False
+    keys = [item[0] for item in error.trailing_metadata() or ()]
+    return "grpc-status-details-bin" in keys
+
+
+def deadline_after(timeout: float | None) -> float | None:
+    """The moment of the monotonic clock that is `timeout` seconds from now."""
+    return None if timeout is None else time.monotonic() + timeout

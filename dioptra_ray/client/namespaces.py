@@ -1,0 +1,93 @@
+"""Queues and experiments."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+from dioptra_ray.api.controller.v1 import experiment_service_pb2, queue_service_pb2
+from dioptra_ray.api.controller.v1.experiment_service_pb2_grpc import ExperimentServiceStub
+from dioptra_ray.api.controller.v1.queue_service_pb2_grpc import QueueServiceStub
+from dioptra_ray.client.connection import Connection
+from dioptra_ray.client.paging import read_pages
+from dioptra_ray.wire.deployment import Experiment, Queue, read_experiment, read_queue
+
+
+class Queues:
+    """`client.queues`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = QueueServiceStub(connection.channel)
+
+    def create(self, name: str, *, description: str = "", request_id: str = "") -> Queue:
+        """Create a queue.
+
+        Raises:
+            AlreadyExistsError: The name is taken.
+        """
+        request = queue_service_pb2.CreateQueueRequest(
+            request_id=request_id or uuid4().hex, name=name, description=description
+        )
+        return read_queue(self._connection.call(self._stub.CreateQueue, request).queue)
+
+    def get(self, name: str) -> Queue:
+        """Read a queue.
+
+        Raises:
+            NotFoundError: There is no such queue.
+        """
+        request = queue_service_pb2.GetQueueRequest(name=name)
+        return read_queue(self._connection.call(self._stub.GetQueue, request).queue)
+
+    def list(self, *, search: str = "", limit: int | None = None) -> tuple[Queue, ...]:
+        """List queues, sorted by name."""
+
+        def fetch(size: int, token: str) -> tuple[Iterator[Queue], str]:
+            request = queue_service_pb2.ListQueuesRequest(
+                page_size=size, page_token=token, search=search
+            )
+            page = self._connection.call(self._stub.ListQueues, request)
+            return map(read_queue, page.queues), page.next_page_token
+
+        return read_pages(fetch, limit=limit)
+
+
+class Experiments:
+    """`client.experiments`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stub = ExperimentServiceStub(connection.channel)
+
+    def create(self, name: str, *, description: str = "", request_id: str = "") -> Experiment:
+        """Create an experiment.
+
+        Raises:
+            AlreadyExistsError: The name is taken.
+        """
+        request = experiment_service_pb2.CreateExperimentRequest(
+            request_id=request_id or uuid4().hex, name=name, description=description
+        )
+        response = self._connection.call(self._stub.CreateExperiment, request)
+        return read_experiment(response.experiment)
+
+    def get(self, name: str) -> Experiment:
+        """Read an experiment.
+
+        Raises:
+            NotFoundError: There is no such experiment.
+        """
+        request = experiment_service_pb2.GetExperimentRequest(name=name)
+        response = self._connection.call(self._stub.GetExperiment, request)
+        return read_experiment(response.experiment)
+
+    def list(self, *, search: str = "", limit: int | None = None) -> tuple[Experiment, ...]:
+        """List experiments, sorted by name."""
+
+        def fetch(size: int, token: str) -> tuple[Iterator[Experiment], str]:
+            request = experiment_service_pb2.ListExperimentsRequest(
+                page_size=size, page_token=token, search=search
+            )
+            page = self._connection.call(self._stub.ListExperiments, request)
+            return map(read_experiment, page.experiments), page.next_page_token
+
+        return read_pages(fetch, limit=limit)

@@ -1,0 +1,90 @@
+"""A project folder as one archive: what its TOML file refers to, and nothing else.
+
+What is wrong with the project is for the controller to say, all at once and with positions;
+so what cannot be read here is left out, and missed there.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dioptra_ray.errors import ExhaustedError, NotFoundError
+from dioptra_ray.plugins.bundle import pack, read_folder
+
+CONFIG_NAME: Final = "dioptra.toml"
+MAX_ARCHIVE: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFiles:
+    """The files of a project by path relative to its folder.
+
+    Attributes:
+        config_path: Path of its TOML file.
+        files: All of them, that one included.
+    """
+
+    config_path: str
+    files: dict[str, bytes]
+
+    def pack(self) -> bytes:
+        """Pack them as a gzip-compressed tar archive.
+
+        Raises:
+            ExhaustedError: It is larger than an import may be.
+        """
+        content = pack(self.files).content
+        if len(content) > MAX_ARCHIVE:
+            raise ExhaustedError(
+                f"the project's files make {len(content) >> 20} MiB, and an import takes "
+                f"{MAX_ARCHIVE >> 20}; keep data and models out of the plugin folders"
+            )
+        return content
+
+
+def read_project_files(path: Path) -> ProjectFiles:
+    """Read a project, given by its TOML file or its folder.
+
+    Raises:
+        NotFoundError: There is no such file.
+        ExhaustedError: Its plugin folders hold too much.
+    """
+    config = path / CONFIG_NAME if path.is_dir() else path
+    if not config.is_file():
+        raise NotFoundError(f"there is no file {config}", path=str(config))
+    content = config.read_bytes()
+    files = {config.name: content}
+    root = config.resolve().parent
+    for reference in _references(content):
+        files.update(_read(root, reference))
+    return ProjectFiles(config_path=config.name, files=files)
+
+
+def _references(content: bytes) -> Iterator[str]:
+    """The paths of plugins and entrypoints; none of a TOML file that cannot be parsed."""
+    try:
+        data: dict[str, Any] = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return
+    for key in ("plugins", "entrypoints"):
+        entries = data.get(key)
+        for entry in entries if isinstance(entries, list) else []:
+            path = entry.get("path") if isinstance(entry, dict) else None
+            if isinstance(path, str) and path:
+                yield path
+
+
+def _read(root: Path, reference: str) -> dict[str, bytes]:
+    if "\0" in reference:
+        return {}
+    target = (root / reference).resolve()
+    if not target.is_relative_to(root) or target == root:
+        return {}
+    relative = target.relative_to(root).as_posix()
+    if target.is_file():
+        return {relative: target.read_bytes()}
+    if target.is_dir():
+        return {f"{relative}/{path}": data for path, data in read_folder(target).items()}
+    return {}

@@ -1,0 +1,119 @@
+"""Queues, experiments, imports and the deployment as the client knows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from dioptra_ray.api.controller.v1 import (
+    cluster_service_pb2,
+    experiment_service_pb2,
+    queue_service_pb2,
+    registry_service_pb2,
+)
+from dioptra_ray.wire.times import find_time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Where jobs wait; `runners` are the connected ones that serve it."""
+
+    name: str
+    description: str
+    queued_jobs: int
+    started_jobs: int
+    runners: tuple[str, ...]
+    created: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A namespace for jobs."""
+
+    name: str
+    description: str
+    created: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedResource:
+    """What an import did to one resource: outcome is created, updated or unchanged."""
+
+    kind: str
+    name: str
+    snapshot: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """A connected runner."""
+
+    name: str
+    queues: tuple[str, ...]
+    started_jobs: int
+    slots: int
+    resources: Mapping[str, float]
+    last_seen: datetime | None
+    ray_address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The deployment as an operator sees it."""
+
+    version: str
+    store_url: str
+    runners: tuple[Runner, ...]
+
+
+def read_queue(message: queue_service_pb2.Queue) -> Queue:
+    """Read a queue."""
+    return Queue(
+        name=message.name,
+        description=message.description,
+        queued_jobs=message.queued_jobs,
+        started_jobs=message.started_jobs,
+        runners=tuple(message.runners),
+        created=find_time(message, "create_time"),
+    )
+
+
+def read_experiment(message: experiment_service_pb2.Experiment) -> Experiment:
+    """Read an experiment."""
+    return Experiment(
+        name=message.name,
+        description=message.description,
+        created=find_time(message, "create_time"),
+    )
+
+
+def read_imported(message: registry_service_pb2.ImportedResource) -> ImportedResource:
+    """Read what an import did to one resource."""
+    outcome = registry_service_pb2.ImportOutcome.Name(message.outcome)
+    return ImportedResource(
+        kind=message.kind,
+        name=message.name,
+        snapshot=message.snapshot,
+        outcome=outcome.removeprefix("IMPORT_OUTCOME_").lower(),
+    )
+
+
+def read_cluster(message: cluster_service_pb2.GetClusterResponse) -> Cluster:
+    """Read the deployment."""
+    return Cluster(
+        version=message.version,
+        store_url=message.store_url,
+        runners=tuple(map(_read_runner, message.runners)),
+    )
+
+
+def _read_runner(message: cluster_service_pb2.Runner) -> Runner:
+    return Runner(
+        name=message.name,
+        queues=tuple(message.queues),
+        started_jobs=message.started_jobs,
+        slots=message.slots,
+        resources=dict(message.resources),
+        last_seen=find_time(message, "last_seen"),
+        ray_address=message.ray_address,
+    )
