@@ -49,9 +49,6 @@ def _spelling(annotation: ast.expr) -> str | None:
 Definition = str | dict[str, Any]
 """A type name, or an inline definition of the type language."""
 
-_LISTS: Final = frozenset({"list", "List", "Sequence", "MutableSequence"})
-_MAPPINGS: Final = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
-_TUPLES: Final = frozenset({"tuple", "Tuple"})
 _WRAPPERS: Final = frozenset({"Annotated", "Final", "Required", "NotRequired", "ReadOnly"})
 _BARE: Final[dict[str, Definition]] = {
     "str": "string",
@@ -60,8 +57,8 @@ _BARE: Final[dict[str, Definition]] = {
     "bool": "boolean",
     "Any": "any",
     "object": "any",
-    "list": {"list": "any"},
-    "List": {"list": "any"},
+    **{name: {"list": "any"} for name in ("list", "List", "Sequence")},
+    **dict.fromkeys(("tuple", "Tuple", "dict", "Dict", "Mapping", "MutableMapping"), "any"),
 }
 
 
@@ -107,24 +104,35 @@ def _define_generic(
     name = _typing_name(spelled)
     if name in _WRAPPERS:
         return define(arguments[0], name_class)
-    if name == "Optional":
-        return _union([define(arguments[0], name_class), "null"])
-    inner = [define(argument, name_class) for argument in arguments if not _is_ellipsis(argument)]
-    if name == "Union":
-        return _union(inner)
-    if name in _LISTS or (name in _TUPLES and len(inner) < len(arguments)):
-        return {"list": inner[0]} if inner else "any"
-    if name in _TUPLES:
-        return {"tuple": inner}
-    if name in _MAPPINGS:
-        return {"mapping": inner} if len(inner) == 2 and inner[0] in _KEYS else "any"  # noqa: PLR2004
     if name == "Literal":
         return _union([_literal_type(argument) for argument in arguments])
+    inner = [define(argument, name_class) for argument in arguments if not _is_ellipsis(argument)]
+    if name in _STRUCTURES:
+        return _STRUCTURES[name](inner, len(inner) < len(arguments))
     # A generic class such as `np.ndarray[...]` or `Dataset[int]` is known by its class.
     return name_class(spelled)
 
 
-_KEYS: Final = ("string", "integer")
+def _list(inner: list[Definition], _: bool) -> Definition:
+    return {"list": inner[0]} if inner else "any"
+
+
+def _tuple(inner: list[Definition], is_open: bool) -> Definition:
+    return _list(inner, is_open) if is_open else {"tuple": inner}
+
+
+def _mapping(inner: list[Definition], _: bool) -> Definition:
+    fits = len(inner) == 2 and inner[0] in ("string", "integer")  # noqa: PLR2004 - key, value
+    return {"mapping": inner} if fits else "any"
+
+
+_STRUCTURES: Final[dict[str, Callable[[list[Definition], bool], Definition]]] = {
+    **dict.fromkeys(("list", "List", "Sequence", "MutableSequence"), _list),
+    **dict.fromkeys(("tuple", "Tuple"), _tuple),
+    **dict.fromkeys(("dict", "Dict", "Mapping", "MutableMapping"), _mapping),
+    "Optional": lambda inner, _: _union([*inner, "null"]),
+    "Union": lambda inner, _: _union(inner),
+}
 _LITERALS: Final[dict[type, str]] = {
     bool: "boolean",
     int: "integer",

@@ -161,8 +161,11 @@ def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _store(data: bytes) -> bytes:
-    """A gzip stream without compression: every compressor compresses in its own way, and
-    even Python's gzip header differs between versions."""
+    """A gzip stream without compression.
+
+    Every compressor compresses in its own way, and even Python's gzip header differs
+    between versions; stored bytes are the same everywhere.
+    """
     blocks = [data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)]
     stream = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
     for index, block in enumerate(blocks):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from pydantic_core import ErrorDetails
 
 from dioptra_ray.language.issues import Issue
+from dioptra_ray.language.paths import to_json_path
 from dioptra_ray.project.model import Place
 from dioptra_ray.project.positions import Path, Position, locate, nearest
 
@@ -155,12 +156,7 @@ class ConfigText:
 
     def issue(self, code: str, message: str, path: Path) -> Issue:
         """A problem with the value at `path`."""
-        return self.place(*path).issue(code, message, path=json_path(path))
-
-
-def json_path(path: Path) -> str:
-    """`$.plugins[0].path` for ("plugins", 0, "path")."""
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+        return self.place(*path).issue(code, message, path=to_json_path(path))
 
 
 def read_config(content: bytes, file: str) -> tuple[Config | None, ConfigText, list[Issue]]:
@@ -223,12 +219,8 @@ def _existing(location: tuple[int | str, ...], data: Any) -> Path:
     """The part of a pydantic location that is in the document; tags of unions are not."""
     path: Path = ()
     for part in location:
-        if isinstance(data, dict) and part in data:
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if in_list or (isinstance(data, dict) and part in data):
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
-            continue
-        path = (*path, part)
+            path = (*path, part)
     return path
-

@@ -14,11 +14,10 @@ Position = tuple[int, int]
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
-_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
-_STRING: Final = re.compile(
-    r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL
-)
-_SCALAR: Final = re.compile(r"[^,\]}#\n]+")
+_STRING: Final = r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\''
+_KEY: Final = re.compile(rf"[A-Za-z0-9_-]+|{_STRING}", re.DOTALL)
+_VALUE: Final = re.compile(rf"{_STRING}|[^,\]}}#\n]+", re.DOTALL)
+_QUOTES: Final = ('"', "'")
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 _ESCAPED: Final = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 
@@ -81,13 +80,8 @@ class _Scanner:
         parts: list[str] = []
         while True:
             self._skip(_SPACE)
-            if match := _BARE_KEY.match(self.text, self.at):
-                parts.append(match.group())
-            else:
-                match = _STRING.match(self.text, self.at)
-                assert match, "tomllib accepted this text"
-                parts.append(_unquote(match.group()))
-            self.at = match.end()
+            key = self._take(_KEY)
+            parts.append(_unquote(key) if key[:1] in _QUOTES else key)
             self._skip(_SPACE)
             if not self.text.startswith(".", self.at):
                 return parts
@@ -99,9 +93,7 @@ class _Scanner:
         elif self.text.startswith("{", self.at):
             self._inline_table(path)
         else:
-            match = _STRING.match(self.text, self.at) or _SCALAR.match(self.text, self.at)
-            assert match, "tomllib accepted this text"
-            self.at = match.end()
+            self._take(_VALUE)
 
     def _array(self, path: Path) -> None:
         self.at += 1
@@ -123,6 +115,14 @@ class _Scanner:
             if self.text.startswith(",", self.at):
                 self.at += 1
         self.at += 1
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            line, column = self._position(self.at)
+            raise ValueError(f"Not TOML at line {line}, column {column}.")
+        self.at = match.end()
+        return match.group()
 
     def _skip(self, pattern: re.Pattern[str]) -> bool:
         match = pattern.match(self.text, self.at)

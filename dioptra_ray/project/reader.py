@@ -108,9 +108,7 @@ class _Reader:
     def read(self, config: Config) -> Project:
         types = self._types(config)
         names = {one.name for one in types}
-        plugins = [
-            self._plugin(entry, index, names) for index, entry in enumerate(config.plugins)
-        ]
+        plugins = [self._plugin(entry, index, names) for index, entry in enumerate(config.plugins)]
         self._check_unique("plugin", ("plugins",), [plugin.name for plugin in plugins])
         plugin_names = {plugin.name for plugin in plugins}
         entrypoints = [
@@ -168,8 +166,10 @@ class _Reader:
             register_artifact(tasks, source, artifact, self.text.place(*path, *below))
         self._check_tasks(entry, path)
         self.issues.extend(tasks.issues)
-        for task in (*tasks.functions.values(), *tasks.artifacts.values()):
-            self.issues.extend(undefined_types(task, types))
+        for function_task in tasks.functions.values():
+            self.issues.extend(undefined_types(function_task, types))
+        for artifact_task in tasks.artifacts.values():
+            self.issues.extend(undefined_types(artifact_task, types))
         return _plugin(name, entry.description, files, tasks)
 
     def _check_tasks(self, entry: PluginEntry, path: Path) -> None:

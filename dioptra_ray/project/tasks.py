@@ -102,7 +102,7 @@ def register_function(
         tasks.issues.extend(_contradictions(entry, signature, place, source))
     inputs = known.inputs if entry.input_params is None else _inputs(entry, signature)
     outputs = known.outputs if entry.output_params is None else _outputs(entry.output_params)
-    used = {typed.type for typed in (*inputs, *outputs)}
+    used = {given.type for given in inputs} | {output.type for output in outputs}
     derived = entry.input_params is None or entry.output_params is None
     tasks.functions[entry.filename, entry.name] = replace(
         known,
@@ -179,9 +179,7 @@ def _artifact(
     )
 
 
-def _hinted_outputs(
-    outputs: Iterable[OutputSignature], hints: HintTypes
-) -> tuple[TaskOutput, ...]:
+def _hinted_outputs(outputs: Iterable[OutputSignature], hints: HintTypes) -> tuple[TaskOutput, ...]:
     return tuple(
         TaskOutput(name=output.name, type=hints.name(output.annotation)) for output in outputs
     )
@@ -226,7 +224,9 @@ def _missing(
     if module is None:
         close = difflib.get_close_matches(entry.filename, source.modules, 1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        message = f"Task {entry.name!r}: there is no file {entry.filename!r} in {source.label}.{hint}"
+        message = (
+            f"Task {entry.name!r}: there is no file {entry.filename!r} in {source.label}.{hint}"
+        )
         return place.issue("registration.missing_file", message)
     if module.issues and not module.functions and not module.definitions:
         return None  # the file could not be read, which is said already
@@ -242,7 +242,10 @@ def _missing(
             "may fail.",
             severity="warning",
         )
-    defined = [*(task.name for task in module.functions), *(c.name for c in module.artifact_classes)]
+    defined = [
+        *(task.name for task in module.functions),
+        *(c.name for c in module.artifact_classes),
+    ]
     close = difflib.get_close_matches(entry.name, [*defined, *module.definitions], 1)
     hint = f" Did you mean {close[0]!r}?" if close else f" It defines {_listed(defined)}."
     return place.issue(
@@ -272,9 +275,7 @@ def _contradictions(
         )
     order = [name for name in actual if name in declared]
     if order != [name for name in declared if name in actual]:
-        yield place.issue(
-            "registration.input_order", f"{both}: the order of the inputs differs."
-        )
+        yield place.issue("registration.input_order", f"{both}: the order of the inputs differs.")
     left_out = [g.name for g in signature.inputs if g.required and g.name not in declared]
     if left_out:
         yield place.issue(
@@ -312,11 +313,13 @@ def undefined_types(
     task: FunctionTask | ArtifactTask, type_names: Container[str]
 ) -> Iterable[Issue]:
     """Types that a task names and nobody declares."""
-    inputs = task.inputs if isinstance(task, FunctionTask) else ()
-    for typed in (*inputs, *task.outputs):
-        if typed.type not in type_names and typed.type not in BUILTIN_TYPES | task.types.keys():
+    typed = [(output.name, output.type) for output in task.outputs]
+    if isinstance(task, FunctionTask):
+        typed = [(given.name, given.type) for given in task.inputs] + typed
+    for name, type_name in typed:
+        if type_name not in type_names and type_name not in BUILTIN_TYPES | task.types.keys():
             yield task.place.issue(
                 "registration.undefined_type",
-                f"Task {task.name!r}: the type {typed.type!r} of {typed.name!r} is not declared; "
+                f"Task {task.name!r}: the type {type_name!r} of {name!r} is not declared; "
                 "add it under [[plugin_param_types]].",
             )
