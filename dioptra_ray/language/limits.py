@@ -9,7 +9,7 @@ MAX_TEXT = 8 * 1024 * 1024
 MAX_DEPTH = 64
 """Mappings and lists inside each other."""
 
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 """Values in a description, each counted as often as aliases repeat it."""
 
 MAX_SCALAR = 1_000
