@@ -1,0 +1,1 @@
+"""Runs jobs on a Ray cluster: the runner drives it, stages run inside its workers."""

@@ -1,0 +1,1 @@
+"""The process that drives one Ray cluster: leases jobs, submits stages, reports."""

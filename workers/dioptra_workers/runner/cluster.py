@@ -1,0 +1,119 @@
+"""The Ray cluster: connecting to it, and asking it to run stages."""
+
+import asyncio
+import functools
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dioptra_ray.planning.plan import Resources
+
+LOCAL_OBJECT_STORE_BYTES = 512 * 1024 * 1024
+NAMESPACE = "dioptra-ray"
+
+
+class Cluster:
+    """A connection to Ray, as the one driver of this process.
+
+    Attributes:
+        address: Where it is.
+    """
+
+    def __init__(self, address: str, *, num_cpus: int | None = None) -> None:
+        """Connect.
+
+        Args:
+            address: "local" starts a Ray of our own on this machine; "auto" or HOST:PORT
+                joins one that runs.
+            num_cpus: CPUs of a local Ray; None for what the machine has.
+        """
+        self._temporary: Path | None = None
+        options: dict[str, Any] = {}
+        if address == "local":
+            self._temporary = _prepare_local()
+            options = {
+                "include_dashboard": False,
+                "num_cpus": num_cpus,
+                "object_store_memory": LOCAL_OBJECT_STORE_BYTES,
+                "_temp_dir": str(self._temporary),
+            }
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray  # noqa: PLC0415 - reads the environment that was just prepared
+
+        context = ray.init(
+            address=address,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            logging_level="ERROR",
+            **options,
+        )
+        self.address: str = context.address_info["address"]
+
+    def resources(self) -> dict[str, float]:
+        """What the cluster has now, by resource name."""
+        import ray  # noqa: PLC0415 - as above
+
+        return {
+            name: amount
+            for name, amount in ray.cluster_resources().items()
+            if not name.startswith("node:")
+        }
+
+    def close(self) -> None:
+        """Disconnect; a local Ray ends with all of its processes."""
+        import ray  # noqa: PLC0415 - as above
+
+        ray.shutdown()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _prepare_local() -> Path:
+    """Settings of a private Ray: a token that only its processes know, nothing in HOME."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # Ray makes Unix sockets below it, whose paths may have 107 characters at most.
+    return Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))  # noqa: S108
+
+
+@functools.lru_cache(maxsize=256)
+def stage_function(resources: Resources, num_returns: int) -> Any:
+    """The Ray task that runs a stage with these resources."""
+    from dioptra_workers.stage.remote import stage_task  # noqa: PLC0415 - needs Ray
+
+    return stage_task.options(num_returns=num_returns, **_options(resources))
+
+
+def isolated_stage_function(resources: Resources, num_returns: int, key: str) -> Any:
+    """The same in a process of its own; `key` is unique among all stages."""
+    from dioptra_workers.stage.remote import isolated_stage_task  # noqa: PLC0415 - needs Ray
+
+    return isolated_stage_task.options(
+        num_returns=num_returns,
+        runtime_env={"env_vars": {"DIOPTRA_ISOLATED_STAGE": key}},
+        **_options(resources),
+    )
+
+
+def _options(resources: Resources) -> dict[str, Any]:
+    options: dict[str, Any] = {"num_cpus": resources.num_cpus}
+    if resources.num_gpus:
+        options["num_gpus"] = resources.num_gpus
+    if resources.memory:
+        options["memory"] = resources.memory
+    if resources.labels:
+        options["label_selector"] = dict(resources.labels)
+    if resources.custom:
+        options["resources"] = dict(resources.custom)
+    return options
+
+
+async def alive_nodes() -> list[str]:
+    """Ids of the nodes that live."""
+    import ray  # noqa: PLC0415 - as above
+
+    nodes = await asyncio.to_thread(ray.nodes)
+    return [node["NodeID"] for node in nodes if node["Alive"]]

@@ -1,0 +1,45 @@
+"""What the runner is told to do, and how it ended."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dioptra_ray.planning.plan import Plan
+from dioptra_workers.stage.request import JobContext, StageFailure, StoredArtifact
+
+LeaseKey = tuple[int, int]
+"""A job and its attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOrder:
+    """One attempt of a job, to be run.
+
+    Attributes:
+        job: The job.
+        plan: What it runs.
+        timeout: Seconds after which it must be stopped; None for no limit.
+    """
+
+    job: JobContext
+    plan: Plan
+    timeout: float | None = None
+
+    @property
+    def lease(self) -> LeaseKey:
+        """What it is known by."""
+        return self.job.job_id, self.job.attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded:
+    """How an attempt ended.
+
+    Attributes:
+        outcome: How.
+        failure: Why, when it failed.
+        artifacts: What it stored, in declaration order; only when it finished.
+    """
+
+    outcome: Literal["finished", "failed", "cancelled"]
+    failure: StageFailure | None = None
+    artifacts: tuple[StoredArtifact, ...] = ()

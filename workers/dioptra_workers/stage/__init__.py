@@ -1,0 +1,1 @@
+"""What runs inside a Ray worker process: one stage of one job."""

@@ -1,0 +1,149 @@
+"""Artifacts of a stage: read before its steps, written and stored after them."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dioptra_ray.engine import Execution, read_artifact
+from dioptra_ray.errors import DioptraError, UnavailableError
+from dioptra_ray.language.graph import find_references, parse_reference, read_invocation
+from dioptra_ray.planning.plan import PluginBundle
+from dioptra_ray.plugins.activation import activate
+from dioptra_ray.store import ArtifactStore, artifact_key
+from dioptra_workers.stage.pluginsets import prepare
+from dioptra_workers.stage.request import ArtifactInput, StageRequest, StoredArtifact
+
+Result = TypeVar("Result")
+
+STORE_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds between attempts at a store that does not answer."""
+
+
+class ArtifactFetchError(Exception):
+    """An artifact given to the job cannot be had from the store."""
+
+    def __init__(self, name: str, error: DioptraError) -> None:
+        super().__init__(f"Artifact parameter {name!r} cannot be fetched: {error}")
+        self.error = error
+
+
+def patiently(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Call the store, and again after a while when it does not answer."""
+    for pause in STORE_PAUSES:
+        try:
+            return call(*arguments)
+        except UnavailableError:
+            time.sleep(pause)
+    return call(*arguments)
+
+
+def needed_inputs(request: StageRequest) -> tuple[ArtifactInput, ...]:
+    """The artifact inputs that the stage's steps or artifact outputs refer to."""
+    given = request.job.artifact_inputs
+    if not given:
+        return ()
+    names = set()
+    stage, description = request.stage, request.description
+    for step in (*stage.setup, *stage.steps):
+        invocation = read_invocation(description["graph"][step])
+        values = [list(invocation.args), dict(invocation.kwargs)]
+        names |= {reference.name for reference in find_references(values)}
+    for name in stage.artifacts:
+        reference = parse_reference(description["artifact_outputs"][name]["contents"])
+        names |= {reference.name} if reference else set()
+    return tuple(artifact for artifact in given if artifact.name in names)
+
+
+def plugins_with_readers(
+    plugins: Sequence[PluginBundle], inputs: Sequence[ArtifactInput]
+) -> tuple[PluginBundle, ...]:
+    """The plugin set, and those plugins that only an artifact input brings along.
+
+    One that the set has in another version stays out: it is activated by itself to read.
+    """
+    known = {plugin.name: plugin for plugin in plugins}
+    for given in inputs:
+        name = given.task.partition(".")[0]
+        known.setdefault(name, PluginBundle(name=name, digest=given.plugin_digest))
+    return tuple(known[name] for name in sorted(known))
+
+
+def foreign_inputs(
+    plugins: Sequence[PluginBundle], inputs: Sequence[ArtifactInput]
+) -> dict[PluginBundle, list[ArtifactInput]]:
+    """The inputs that a plugin version outside of the set reads, by that plugin."""
+    foreign: dict[PluginBundle, list[ArtifactInput]] = {}
+    for given in inputs:
+        plugin = PluginBundle(name=given.task.partition(".")[0], digest=given.plugin_digest)
+        if plugin not in plugins:
+            foreign.setdefault(plugin, []).append(given)
+    return foreign
+
+
+def read_inputs(
+    inputs: Sequence[ArtifactInput], *, store: ArtifactStore, directory: Path
+) -> dict[str, dict[str, Any]]:
+    """Fetch and deserialize, with the plugins that read them active."""
+    values = {}
+    for given in inputs:
+        place = directory / ".dioptra" / "artifacts" / str(given.artifact_id)
+        if not place.exists():
+            place.mkdir(parents=True)
+            try:
+                patiently(store.get_artifact, given.key, place)
+            except DioptraError as error:
+                raise ArtifactFetchError(given.name, error) from error
+        values[given.name] = read_artifact(
+            given.task,
+            working_dir=place,
+            path=json.loads(given.manifest_json)["basename"],
+            output_names=given.outputs,
+            name=given.name,
+        )
+    return values
+
+
+def read_foreign_inputs(
+    foreign: Mapping[PluginBundle, Sequence[ArtifactInput]],
+    *,
+    store: ArtifactStore,
+    cache: Path,
+    directory: Path,
+) -> dict[str, dict[str, Any]]:
+    """Read what another version of a plugin must read; that version is active meanwhile."""
+    values: dict[str, dict[str, Any]] = {}
+    for plugin, inputs in foreign.items():
+        with activate(prepare((plugin,), store=store, cache=cache)):
+            values.update(read_inputs(inputs, store=store, directory=directory))
+    return values
+
+
+def write_outputs(
+    request: StageRequest, execution: Execution, store: ArtifactStore
+) -> tuple[StoredArtifact, ...]:
+    """Serialize all artifact outputs, then store them; on any failure none remains."""
+    names = request.stage.artifacts
+    paths = {name: execution.write_artifact(name) for name in names}
+    keys = {name: artifact_key(request.job.job_id, request.job.attempt, name) for name in names}
+    stored: list[StoredArtifact] = []
+    try:
+        for name, path in paths.items():
+            manifest = patiently(store.put_artifact, keys[name], path)
+            stored.append(
+                StoredArtifact(name=name, key=keys[name], manifest_json=manifest.to_json())
+            )
+    except BaseException:
+        for name in paths:
+            discard(store, keys[name])
+        raise
+    return tuple(stored)
+
+
+def discard(store: ArtifactStore, key: str) -> None:
+    """Remove what may be stored under `key`; a store that is gone keeps no promise."""
+    try:
+        store.delete_artifact(key)
+    except DioptraError:
+        return

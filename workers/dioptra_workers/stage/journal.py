@@ -1,0 +1,111 @@
+"""All that a stage says, in order, in memory and in a file.
+
+Memory is what gets delivered. The file is for the case that the process dies before it
+could deliver: it is written record by record, without a buffer of ours, so that whatever
+was said before an `os._exit` or a kill is there to be read afterwards.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dioptra_workers.stage.events import (
+    Event,
+    LogLine,
+    MetricLogged,
+    Phase,
+    StepChanged,
+    read_line,
+    write_line,
+)
+
+LONGEST_MESSAGE = 64 * 1024
+_CUT = " ... (cut)"
+
+
+def clean(text: str) -> str:
+    """Make `text` storable anywhere: valid Unicode without NUL, and of bounded length."""
+    if len(text) > LONGEST_MESSAGE:
+        text = text[: LONGEST_MESSAGE - len(_CUT)] + _CUT
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\0", "\ufffd")
+
+
+class Journal:
+    """Ordered events of one stage; every method may be called from any thread.
+
+    Attributes:
+        step: The step that runs now; empty outside of steps.
+    """
+
+    def __init__(self, path: Path | None = None, *, node: str = "", pid: int = 0) -> None:
+        self.step = ""
+        self._node = node
+        self._pid = pid
+        # Reentrant: an interruption may be raised in this thread while it holds the lock.
+        self._lock = threading.RLock()
+        self._events: list[Event] = []
+        self._first = 0
+        self._file = -1
+        if path is not None:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    def log(self, level: str, logger: str, message: str, at: float | None = None) -> None:
+        """Append a log line."""
+        now = time.time() if at is None else at
+        self._append(LogLine(now, level, clean(logger), self.step, clean(message)))
+
+    def metric(self, name: str, step: int, value: float, at: float | None = None) -> None:
+        """Append a metric value."""
+        now = time.time() if at is None else at
+        self._append(MetricLogged(now, name, step, value, self.step))
+
+    def step_changed(self, step: str, phase: Phase) -> None:
+        """Append a step's change."""
+        self._append(StepChanged(time.time(), step, phase, self._node, self._pid))
+
+    def _append(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(event)
+            if self._file >= 0:
+                os.write(self._file, write_line(event))
+
+    def pending(self) -> tuple[int, tuple[Event, ...]]:
+        """Index of the first event that was not delivered, and all from there on."""
+        with self._lock:
+            return self._first, tuple(self._events)
+
+    def delivered(self, end: int) -> None:
+        """Forget the events before index `end`."""
+        with self._lock:
+            if end > self._first:
+                del self._events[: end - self._first]
+                self._first = end
+
+
+def read_journal(path: Path, first: int = 0) -> Iterator[Event]:
+    """The events from index `first` on that a process wrote before it died."""
+    with path.open("rb") as file:
+        for index, line in enumerate(file):
+            event = read_line(line) if index >= first and line.endswith(b"\n") else None
+            if event is not None:
+                yield event

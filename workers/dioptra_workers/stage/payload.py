@@ -1,0 +1,105 @@
+"""Values that cross from one stage to another.
+
+Classes defined in plugins can be unpickled only where the plugin set is active, so we
+pickle values ourselves and hand Ray nothing but bytes. Large buffers (numpy, torch) stay
+out of band: Ray places them in shared memory without a copy. They are copied once on
+loading, because a step may change its input in place, as it may in Dioptra.
+"""
+
+import io
+import pickle
+import sys
+from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray.cloudpickle import CloudPickler
+
+
+class NotPicklableError(Exception):
+    """A value cannot cross to another process."""
+
+    def __init__(self, step: str, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+    @classmethod
+    def on_dump(
+        cls, step: str, output: str, kind: str, cause: BaseException
+    ) -> "NotPicklableError":
+        """The value cannot leave its process."""
+        return cls(
+            step,
+            f'Output "{output}" of step "{step}" is a {kind}, which cannot be sent to another '
+            f"process ({cause}). Either let the steps that use it run together with "
+            f'"{step}" (declare neither resources nor parallel for them), or make '
+            f"{kind} picklable.",
+        )
+
+    @classmethod
+    def on_load(cls, step: str, cause: BaseException) -> "NotPicklableError":
+        """The value left its process but cannot be made again in another."""
+        return cls(
+            step,
+            f'The outputs of step "{step}" were sent to another process but cannot be made '
+            f"again there ({type(cause).__name__}: {cause}). Either let the steps that use "
+            f'them run together with "{step}" (declare neither resources nor parallel for '
+            f"them), or make them picklable.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Pickled values: the stream first, then its out-of-band buffers."""
+
+    buffers: tuple[pickle.PickleBuffer, ...]
+
+
+class _Pickler(CloudPickler):  # type: ignore[misc]
+    """cloudpickle that also moves torch storages to the CPU and out of band."""
+
+    def __init__(self, file: io.BytesIO, buffers: list[pickle.PickleBuffer]) -> None:
+        # The table is read by the constructor, so it must be there before.
+        if "torch" in sys.modules:
+            from dioptra_workers.stage import tensors  # noqa: PLC0415 - only where torch is loaded
+
+            self.dispatch_table = ChainMap(tensors.reducers(), CloudPickler.dispatch_table)
+        super().__init__(file, protocol=5, buffer_callback=buffers.append)
+
+
+def dump(value: Any) -> Payload:
+    """Pickle `value`; raises whatever its pickling raises."""
+    file = io.BytesIO()
+    buffers: list[pickle.PickleBuffer] = []
+    _Pickler(file, buffers).dump(value)
+    return Payload((pickle.PickleBuffer(file.getbuffer()), *buffers))
+
+
+def load(payload: Payload) -> Any:
+    """Unpickle with the plugin set active; the result is writable and shares nothing."""
+    stream, *buffers = payload.buffers
+    return pickle.loads(  # noqa: S301 - made by another stage of the same job
+        memoryview(stream), buffers=[bytearray(memoryview(buffer)) for buffer in buffers]
+    )
+
+
+def dump_outputs(step: str, outputs: Mapping[str, Any]) -> Payload:
+    """Pickle all outputs of a step.
+
+    Raises:
+        NotPicklableError: One of them cannot be pickled.
+    """
+    try:
+        return dump(dict(outputs))
+    except Exception as error:  # noqa: BLE001 - any class may fail in its own way
+        for name, value in outputs.items():
+            try:
+                dump(value)
+            except Exception as cause:  # noqa: BLE001 - as above
+                raise NotPicklableError.on_dump(
+                    step, name, type(value).__qualname__, cause
+                ) from None
+        raise NotPicklableError.on_dump(
+            step, ", ".join(outputs), "group of values", error
+        ) from None

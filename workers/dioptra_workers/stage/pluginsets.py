@@ -1,0 +1,59 @@
+"""Plugin sets on a node: fetched and extracted once, then shared by all its processes."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from dioptra_ray.errors import DataLossError
+from dioptra_ray.planning.plan import PluginBundle
+from dioptra_ray.plugins.activation import PluginSet
+from dioptra_ray.plugins.bundle import digest_of, unpack
+from dioptra_ray.store import ArtifactStore, bundle_key
+
+_ready: dict[tuple[PluginBundle, ...], PluginSet] = {}
+
+
+def set_key(plugins: Sequence[PluginBundle]) -> str:
+    """Name of a plugin set: equal plugins, equal key."""
+    text = "".join(f"{plugin.name} {plugin.digest}\n" for plugin in plugins)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def prepare(plugins: Sequence[PluginBundle], *, store: ArtifactStore, cache: Path) -> PluginSet:
+    """Have the set below `cache`, one directory a plugin; safe against other processes."""
+    plugins = tuple(sorted(plugins, key=lambda plugin: plugin.name))
+    plugin_set = _ready.get(plugins)
+    if plugin_set is None or not plugin_set.root.is_dir():
+        key = set_key(plugins)
+        root = cache / key
+        if not root.is_dir():
+            _extract(plugins, store, root)
+        plugin_set = _ready[plugins] = PluginSet(key=key, root=root)
+    return plugin_set
+
+
+def _extract(plugins: Sequence[PluginBundle], store: ArtifactStore, root: Path) -> None:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=root.parent))
+    try:
+        for plugin in plugins:
+            content = store.get_blob(bundle_key(plugin.digest))
+            if digest_of(content) != plugin.digest:
+                raise DataLossError(
+                    f'The stored bundle of plugin "{plugin.name}" does not match its digest '
+                    f"{plugin.digest}; import the plugin again.",
+                    plugin=plugin.name,
+                )
+            (partial / plugin.name).mkdir()
+            unpack(content, partial / plugin.name)
+        partial.chmod(0o755)
+        try:
+            os.rename(partial, root)  # noqa: PTH104 - Path.rename would do the same, less plainly
+        except OSError:
+            if not root.is_dir():  # else another process was first
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,45 @@
+"""What a stage said whose process died, read on its node from what it left there."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from dioptra_workers.stage.events import Event, StepChanged
+from dioptra_workers.stage.journal import read_journal
+from dioptra_workers.stage.run import JOURNAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWords:
+    """What was found.
+
+    Attributes:
+        events: The events that were not delivered.
+        step: The step that was running; empty for none.
+    """
+
+    events: tuple[Event, ...]
+    step: str
+
+
+def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None:
+    """Read the journal of a dead stage from event `first` on, and remove its directory.
+
+    None means that the stage left nothing on this node.
+    """
+    place = Path(scratch_dir) / "stages" / directory
+    try:
+        events = tuple(read_journal(place / JOURNAL))
+    except FileNotFoundError:
+        return None
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return LastWords(events=events[first:], step=running_step(events))
+
+
+def running_step(events: tuple[Event, ...]) -> str:
+    """The step that began last, unless it has ended."""
+    for event in reversed(events):
+        if isinstance(event, StepChanged):
+            return event.step if event.phase == "running" else ""
+    return ""

@@ -1,0 +1,75 @@
+"""The thin skin that puts plain functions on Ray."""
+
+import functools
+import sys
+from typing import Any
+
+import ray
+from ray.util import get_node_ip_address
+
+from dioptra_workers.stage.events import Event
+from dioptra_workers.stage.interrupt import Kind
+from dioptra_workers.stage.live import Push
+from dioptra_workers.stage.postmortem import LastWords, last_words
+from dioptra_workers.stage.request import Batch, StageRequest
+from dioptra_workers.stage.run import Node, run_stage
+
+PUSH_TIMEOUT = 5.0
+
+
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+def stage_task(request: StageRequest, *arguments: Any) -> Any:
+    """Run a stage; one Ray object for each of its returns."""
+    results = run_stage(request, *arguments, node=_node(), push=_pusher(request))
+    return results[0] if len(results) == 1 else results
+
+
+@ray.remote(max_retries=0, max_calls=1)  # type: ignore[untyped-decorator]
+def isolated_stage_task(request: StageRequest, *arguments: Any) -> Any:
+    """Run a stage in a process that does nothing else, before or after."""
+    results = run_stage(request, *arguments, node=_node(), push=_pusher(request))
+    return results[0] if len(results) == 1 else results
+
+
+@ray.remote(max_retries=3, num_cpus=0)  # type: ignore[untyped-decorator]
+def last_words_task(scratch_dir: str, directory: str, first: int) -> LastWords | None:
+    """Look on this node for what a dead stage said."""
+    return last_words(scratch_dir, directory, first)
+
+
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+def warm_task() -> int:
+    """Have a worker process with everything imported that a stage needs."""
+    return len(sys.modules)
+
+
+@functools.cache
+def _node() -> Node:
+    return Node(id=ray.get_runtime_context().get_node_id(), address=get_node_ip_address())
+
+
+@functools.lru_cache(maxsize=4)
+def _sink(name: str, namespace: str) -> Any:
+    return ray.get_actor(name, namespace=namespace)
+
+
+def _pusher(request: StageRequest) -> Push | None:
+    places = request.places
+    if not places.sink:
+        return None
+
+    def push(first: int, events: tuple[Event, ...]) -> Kind | None:
+        batch = Batch(
+            job_id=request.job.job_id,
+            attempt=request.job.attempt,
+            stage=request.stage.name,
+            round=request.round,
+            node_id=_node().id,
+            first_event=first,
+            events=events,
+        )
+        answer = _sink(places.sink, places.namespace).push.remote(batch)
+        kind: Kind | None = ray.get(answer, timeout=PUSH_TIMEOUT)
+        return kind
+
+    return push

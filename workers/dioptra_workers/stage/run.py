@@ -1,0 +1,258 @@
+"""Runs one stage in this process, as if the process were fresh and the stage all it does.
+
+A plain function: `remote.py` puts it on Ray. It never raises; whatever happens is in the
+report. The driver gets nothing that a user defined, and other stages get it as payloads.
+"""
+
+import functools
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dioptra_ray import alias
+from dioptra_ray.context import CurrentJob, MetricPoint, bind
+from dioptra_ray.engine import Execution, Program
+from dioptra_ray.planning.plan import StageInput
+from dioptra_ray.plugins.activation import activate
+from dioptra_ray.store import ArtifactStore, open_store
+from dioptra_workers.stage.artifacts import (
+    foreign_inputs,
+    needed_inputs,
+    plugins_with_readers,
+    read_foreign_inputs,
+    read_inputs,
+    write_outputs,
+)
+from dioptra_workers.stage.capture import capture, finish_lines
+from dioptra_workers.stage.environment import pristine
+from dioptra_workers.stage.failures import describe, timed_out
+from dioptra_workers.stage.interrupt import Interrupter
+from dioptra_workers.stage.jobfiles import write_job_files
+from dioptra_workers.stage.journal import Journal
+from dioptra_workers.stage.live import LiveFeed, Push
+from dioptra_workers.stage.payload import NotPicklableError, Payload, dump_outputs, load
+from dioptra_workers.stage.plans import compiled
+from dioptra_workers.stage.pluginsets import prepare
+from dioptra_workers.stage.request import StageReport, StageRequest, StoredArtifact
+from dioptra_workers.stage.workspace import Stamps, apply_delta, pack_delta, stamps
+
+JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """Where this process runs.
+
+    Attributes:
+        id: Ray's id of the node.
+        address: Its network address.
+    """
+
+    id: str = ""
+    address: str = "127.0.0.1"
+
+
+def run_stage(
+    request: StageRequest, *arguments: Any, node: Node | None = None, push: Push | None = None
+) -> tuple[Any, ...]:
+    """Run a stage.
+
+    Args:
+        request: What to do.
+        arguments: One gate for each of `stage.after`, one payload for each of
+            `stage.inputs`, one delta for each of `stage.workspace`.
+        node: Where this process runs.
+        push: Delivers events of a stage that runs for longer than a moment.
+
+    Returns:
+        The report; if followed, the gate: whether the stage succeeded; a payload for each
+        of `stage.exports`; the workspace delta, if it is shared. What was not made is None.
+    """
+    stage = request.stage
+    first, last = len(stage.after), len(stage.after) + len(stage.inputs)
+    if not all(arguments[:first]):
+        return _returns(request, StageReport(outcome="skipped"), None)
+    run = _StageRun(request, node or Node())
+    report, made = run.run(arguments[first:last], arguments[last:], push)
+    return _returns(request, report, made)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What a stage that succeeded leaves to others."""
+
+    artifacts: tuple[StoredArtifact, ...]
+    exports: tuple[Payload, ...]
+    delta: Payload | None
+
+
+def _returns(request: StageRequest, report: StageReport, made: _Made | None) -> tuple[Any, ...]:
+    gate = (made is not None,) if request.followed else ()
+    exports = made.exports if made else (None,) * len(request.stage.exports)
+    delta = (made.delta if made else None,) if request.shares_files else ()
+    return (report, *gate, *exports, *delta)
+
+
+class _Observer:
+    """Writes the engine's progress to the journal; silent while setup steps are replayed."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.silent = False
+
+    def step_started(self, step: str) -> None:
+        self._journal.step = step
+        if not self.silent:
+            self._journal.step_changed(step, "running")
+
+    def step_finished(self, step: str) -> None:
+        finish_lines()
+        if not self.silent:
+            self._journal.step_changed(step, "finished")
+        self._journal.step = ""
+
+    def step_failed(self, step: str, error: BaseException) -> None:
+        """Nothing: whether it failed or was stopped is known only when the stage ends."""
+
+    def metric(self, point: MetricPoint) -> None:
+        if not self.silent:
+            self._journal.metric(point.name, point.step, point.value)
+
+
+class _StageRun:
+    """One stage, from an empty directory to its report."""
+
+    def __init__(self, request: StageRequest, node: Node) -> None:
+        self._request = request
+        scratch = Path(request.places.scratch_dir)
+        self._cache = scratch / "plugins"
+        self._directory = scratch / "stages" / request.directory
+        self._work = self._directory / "work"
+        self._work.mkdir(parents=True)
+        self._journal = Journal(self._directory / JOURNAL, node=node.address, pid=os.getpid())
+        self._observer = _Observer(self._journal)
+
+    def run(
+        self, inputs: Sequence[Payload], deltas: Sequence[Payload], push: Push | None
+    ) -> tuple[StageReport, _Made | None]:
+        interrupter = Interrupter()
+        feed = LiveFeed(self._journal, interrupter, push, self._request.stage.timeout)
+        try:
+            # The feed ends after the interrupter: nothing interrupts what comes afterwards.
+            with self._journal, pristine(), capture(self._journal), feed, interrupter:
+                made = self._make(inputs, deltas)
+        except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
+            return self._ended_badly(error, interrupter), None
+        finally:
+            shutil.rmtree(self._directory, ignore_errors=True)
+        first, events = self._journal.pending()
+        report = StageReport(
+            outcome="finished", first_event=first, events=events, artifacts=made.artifacts
+        )
+        return report, made
+
+    def _ended_badly(self, error: BaseException, interrupter: Interrupter) -> StageReport:
+        step = self._journal.step
+        cancelled = interrupter.kind == "cancelled"
+        if step and not self._observer.silent:
+            self._journal.step_changed(step, "cancelled" if cancelled else "failed")
+        first, events = self._journal.pending()
+        failure = None
+        if interrupter.kind == "timeout":
+            failure = timed_out(step)
+        elif not cancelled:
+            failure = describe(error)
+        return StageReport(
+            outcome="cancelled" if cancelled else "failed",
+            failure=failure,
+            first_event=first,
+            events=events,
+        )
+
+    def _make(self, inputs: Sequence[Payload], deltas: Sequence[Payload]) -> _Made:
+        """Everything between entering the directory and leaving it."""
+        request, work = self._request, self._work
+        store = _store(request.places.store_url)
+        os.environ["__JOB_ID"] = str(request.job.job_id)
+        os.chdir(work)
+        plan = compiled(request.plan_digest, request.description)
+        write_job_files(request.job, plan.text, work)
+        for delta in deltas:
+            apply_delta(work, delta)
+        before = stamps(work) if request.shares_files else {}
+        needed = needed_inputs(request)
+        bundles = plugins_with_readers(request.plugins, needed)
+        foreign = foreign_inputs(bundles, needed)
+        values = read_foreign_inputs(foreign, store=store, cache=self._cache, directory=work)
+        with activate(prepare(bundles, store=store, cache=self._cache)):
+            own = [given for given in needed if given.name not in values]
+            values |= read_inputs(own, store=store, directory=work)
+            return self._execute(plan.program, inputs, values, before, store)
+
+    def _execute(
+        self,
+        program: Program,
+        inputs: Sequence[Payload],
+        artifacts: dict[str, dict[str, Any]],
+        before: Stamps,
+        store: ArtifactStore,
+    ) -> _Made:
+        request, stage = self._request, self._request.stage
+        parameters = json.loads(request.job.parameters_json)
+        job = CurrentJob(
+            id=request.job.job_id,
+            parameters=parameters,
+            working_directory=self._work,
+            metric_sink=self._observer.metric,
+        )
+        execution = Execution(
+            program,
+            parameters=parameters,
+            artifacts=artifacts,
+            working_dir=self._work,
+            artifact_tasks=dict(request.artifact_tasks),
+            observer=self._observer,
+        )
+        given = _load_inputs(stage.inputs, inputs)
+        execution.outputs.update(given)
+        with bind(job):
+            self._replay(execution, stage.setup)
+            # A replayed step's recorded outputs stay those of its first run.
+            execution.outputs.update(given)
+            for step in stage.steps:
+                execution.run_step(step)
+            stored = write_outputs(request, execution, store)
+            exports = tuple(
+                dump_outputs(step, execution.outputs.get(step, {})) for step in stage.exports
+            )
+            delta = pack_delta(self._work, before) if request.shares_files else None
+        return _Made(artifacts=stored, exports=exports, delta=delta)
+
+    def _replay(self, execution: Execution, setup: Sequence[str]) -> None:
+        self._observer.silent = True
+        for step in setup:
+            execution.run_step(step)
+        self._observer.silent = False
+
+
+def _load_inputs(
+    inputs: Sequence[StageInput], payloads: Sequence[Payload]
+) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
+    for given, payload in zip(inputs, payloads, strict=True):
+        try:
+            values[given.step] = load(payload)
+        except Exception as error:
+            raise NotPicklableError.on_load(given.step, error) from error
+    return values
+
+
+@functools.lru_cache(maxsize=16)
+def _store(url: str) -> ArtifactStore:
+    """One store a process: it reads its settings, and keeps its connections."""
+    alias.install()
+    return open_store(url)
