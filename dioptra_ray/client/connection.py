@@ -4,8 +4,10 @@ Every stream is cancelled when its iterator ends for whatever reason: an abandon
 is never collected, and so never cancelled, by itself (grpc/grpc#43462).
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import grpc
@@ -37,6 +39,53 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
+class CancelledError(Exception):
+    """A stream was cancelled by its reader; never seen by users."""
+
+
+class Cancellation:
+    """Stops a stream, or the wait for the next one, from another thread."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        self._calls: set[grpc.Call] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Cancel what runs and what would come after."""
+        with self._lock:
+            self._cancelled.set()
+            for call in self._calls:
+                call.cancel()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until cancelled.
+
+        Raises:
+            CancelledError: It was cancelled.
+        """
+        if self._cancelled.wait(seconds):
+            raise CancelledError
+
+    @contextmanager
+    def covering(self, call: grpc.Call) -> Iterator[None]:
+        """Cancel a call as well, as long as it runs."""
+        with self._lock:
+            self._calls.add(call)
+            if self.is_cancelled:
+                call.cancel()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls.discard(call)
+
+
 class Connection:
     """A channel to one controller."""
 
@@ -50,9 +99,11 @@ class Connection:
         """Close the channel; calls under way end with an error."""
         self.channel.close()
 
-    def backoff(self) -> Backoff:
+    def backoff(self, cancellation: "Cancellation | None" = None) -> Backoff:
         """A fresh sequence of delays."""
-        return Backoff(patience=self.patience)
+        if cancellation is None:
+            return Backoff(patience=self.patience)
+        return Backoff(patience=self.patience, sleep=cancellation.sleep)
 
     def call(
         self,
@@ -81,18 +132,23 @@ class Connection:
         method: "grpc.UnaryStreamMultiCallable[Request, Response]",
         request: Request,
         deadline: float | None = None,
+        cancellation: "Cancellation | None" = None,
     ) -> Iterator[Response]:
         """Stream responses, once: whoever reads them knows where to resume.
 
         Raises:
             DioptraError: What the controller says, or UnavailableError.
             TimeoutError: The monotonic clock has reached the deadline.
+            CancelledError: It was cancelled through `cancellation`.
         """
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         call = method(request, metadata=self._metadata, timeout=left)
         try:
-            yield from call
+            with (cancellation or Cancellation()).covering(call):
+                yield from call
         except grpc.RpcError as error:
+            if cancellation is not None and cancellation.is_cancelled:
+                raise CancelledError from None
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError("it has not ended in time; it goes on") from None
             raise self._explain(error) from None

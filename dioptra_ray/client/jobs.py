@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
 from dioptra_ray.api.controller.v1.job_service_pb2_grpc import JobServiceStub
-from dioptra_ray.client.connection import Connection, deadline_after
+from dioptra_ray.client.connection import Cancellation, Connection, deadline_after
 from dioptra_ray.client.job import Job
+from dioptra_ray.client.merge import merge
 from dioptra_ray.client.paging import read_pages
 from dioptra_ray.client.resume import resume
 from dioptra_ray.wire.artifacts import Artifact
@@ -137,7 +138,12 @@ class Jobs:
         return Job(self, read_job(self._connection.call(self._stub.RetryJob, request).job))
 
     def watch(
-        self, job: int, *, after: int = 0, timeout: float | None = None
+        self,
+        job: int,
+        *,
+        after: int = 0,
+        timeout: float | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Iterator[JobEvent]:
         """Yield what happens to a job, from the beginning or after a sequence, to its end.
 
@@ -150,7 +156,8 @@ class Jobs:
 
         def open_stream(sequence: int) -> Iterator[JobEvent]:
             request = pb.WatchJobRequest(id=job, after_sequence=sequence)
-            for message in self._connection.stream(self._stub.WatchJob, request, deadline):
+            call = self._connection.stream(self._stub.WatchJob, request, deadline, cancellation)
+            for message in call:
                 yield read_event(message)
 
         return resume(
@@ -158,7 +165,7 @@ class Jobs:
             position=lambda event: event.sequence,
             is_last=lambda event: event.job is not None and event.job.is_final,
             after=after,
-            backoff=self._connection.backoff(),
+            backoff=self._connection.backoff(cancellation),
         )
 
     def logs(
@@ -175,14 +182,16 @@ class Jobs:
 
         return read_pages(fetch, limit=limit, largest=LARGEST_LOG_PAGE)
 
-    def watch_logs(self, job: int, *, after: int = 0) -> Iterator[LogRecord]:
+    def watch_logs(
+        self, job: int, *, after: int = 0, cancellation: Cancellation | None = None
+    ) -> Iterator[LogRecord]:
         """Yield what a job says as it says it, until it has ended and all was said."""
         batches = resume(
-            lambda sequence: self._log_batches(job, sequence),
+            lambda sequence: self._log_batches(job, sequence, cancellation),
             position=lambda records: records[-1].sequence,
             is_last=None,
             after=after,
-            backoff=self._connection.backoff(),
+            backoff=self._connection.backoff(cancellation),
         )
         for batch in batches:
             yield from batch
@@ -193,9 +202,19 @@ class Jobs:
         response = self._connection.call(self._stub.ListJobMetrics, request)
         return read_series([read_metric(metric) for metric in response.metrics])
 
-    def _log_batches(self, job: int, after: int) -> Iterator[builtins.list[LogRecord]]:
+    def follow(self, job: int) -> Iterator[JobEvent | LogRecord]:
+        """Yield what happens to a job and what it says, as it comes, from beginning to end."""
+        return merge(
+            lambda cancellation: self.watch(job, cancellation=cancellation),
+            lambda cancellation: self.watch_logs(job, cancellation=cancellation),
+        )
+
+    def _log_batches(
+        self, job: int, after: int, cancellation: Cancellation | None
+    ) -> Iterator[builtins.list[LogRecord]]:
         request = pb.WatchJobLogsRequest(id=job, after_sequence=after)
-        for response in self._connection.stream(self._stub.WatchJobLogs, request):
+        call = self._connection.stream(self._stub.WatchJobLogs, request, cancellation=cancellation)
+        for response in call:
             if response.records:
                 yield [read_log(record) for record in response.records]
 

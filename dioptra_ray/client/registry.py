@@ -1,6 +1,6 @@
 """What is registered: plugins, entrypoints and parameter types."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dioptra_ray.api.controller.v1 import (
@@ -26,22 +26,27 @@ class Plugins:
         self._connection = connection
         self._stub = PluginServiceStub(connection.channel)
 
-    def put(self, folder: str | Path, *, name: str = "", description: str = "") -> Plugin:
-        """Store a plugin folder; makes a snapshot only when its content is new.
+    def put(
+        self, source: str | Path | Mapping[str, bytes], *, name: str = "", description: str = ""
+    ) -> Plugin:
+        """Store a plugin; makes a snapshot only when its content is new.
 
         Args:
-            folder: The folder with the plugin's Python files.
+            source: The folder with the plugin's Python files, or their contents by path.
             name: What plugin code imports it by; the folder's name when empty.
             description: Free text.
 
         Raises:
             InvalidDescriptionError: The source or its registrations are wrong.
         """
-        path = Path(folder).resolve()
+        if isinstance(source, Mapping):
+            files = source
+        else:
+            folder = Path(source).resolve()
+            name = name or folder.name
+            files = read_folder(folder)
         request = plugin_service_pb2.PutPluginRequest(
-            name=name or path.name,
-            description=description,
-            archive=pack(read_folder(path)).content,
+            name=name, description=description, archive=pack(files).content
         )
         return read_plugin(self._connection.call(self._stub.PutPlugin, request).plugin)
 

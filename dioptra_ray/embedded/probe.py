@@ -16,7 +16,7 @@ _SERVING: Final = b"\x08\x01"
 def is_serving(address: str) -> bool:
     """Whether the health service at an address says SERVING."""
     with grpc.insecure_channel(address) as channel:
-        check = channel.unary_unary(_HEALTH)
+        check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
         try:
             return bool(check(b"", timeout=PROBE_SECONDS) == _SERVING)
         except grpc.RpcError:
