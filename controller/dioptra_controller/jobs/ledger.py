@@ -56,7 +56,6 @@ class Ledger:
         """Take in a job that this transaction has inserted with `last_event` 1, and say so."""
         self._jobs[job.id] = job
         self._say(job, "state", events.write_progress(job.progress()))
-        self._notices[WorkArrived()] = None
 
     def move(
         self,

@@ -1,0 +1,179 @@
+"""Creating a job: everything is checked, and everything wrong is said at once."""
+
+import datetime as dt
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller.database.engine import notify
+from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.jobs import artifact_inputs
+from dioptra_controller.jobs.compiling import Compiler, store_plan
+from dioptra_controller.jobs.ledger import Ledger
+from dioptra_controller.jobs.notices import WorkArrived
+from dioptra_controller.jobs.open_jobs import OpenJob
+from dioptra_controller.jobs.parameters import resolve
+from dioptra_controller.jobs.state import JobLife, JobState
+from dioptra_controller.registry import experiments, names, queues
+from dioptra_ray.errors import (
+    InvalidDescriptionError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+)
+from dioptra_ray.language.issues import Issue
+
+DEFAULT = "default"
+DEFAULT_TIMEOUT = 24 * 3600.0
+LONGEST_TIMEOUT = 366 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What to run, where, and with what; empty texts and 0 mean the defaults.
+
+    Attributes:
+        entrypoint: Its name.
+        entrypoint_snapshot: 0 for the newest.
+        experiment: Its name.
+        queue: Its name.
+        parameters: Values by name; a `TextValue` is still to be coerced.
+        artifact_inputs: Artifact ids by artifact parameter.
+        description: Free text.
+        timeout_seconds: How long an attempt may take.
+    """
+
+    entrypoint: str
+    entrypoint_snapshot: int = 0
+    experiment: str = ""
+    queue: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    artifact_inputs: Mapping[str, int] = field(default_factory=dict)
+    description: str = ""
+    timeout_seconds: float = 0.0
+
+
+def create_job(
+    connection: sa.Connection, request: RunRequest, *, compiler: Compiler, now: dt.datetime
+) -> int:
+    """Create a queued job and return its id.
+
+    Raises:
+        InvalidDescriptionError: Parameters, artifacts or the graph are wrong; lists all.
+        NotFoundError: No such entrypoint, queue, experiment or artifact.
+        InvalidRequestError: The timeout is no time, or the description too long.
+    """
+    shared = check_shared(connection, request)
+    compiled = compiler.compile(
+        connection, request.entrypoint, request.entrypoint_snapshot, "latency"
+    )
+    values, issues = resolve(compiled.parameters, request.parameters)
+    issues += artifact_inputs.check_artifact_inputs(
+        connection, compiled.artifact_inputs, request.artifact_inputs
+    )
+    refuse(f"the job cannot run entrypoint {compiled.name!r}", issues)
+    store_plan(connection, compiled, now)
+    row = {
+        **shared,
+        "entrypoint": compiled.name,
+        "entrypoint_snapshot": compiled.number,
+        "snapshot_id": compiled.snapshot_id,
+        "parameters": json.dumps(values),
+        "plan_digest": compiled.plan_digest,
+    }
+    return _insert(connection, row, now)
+
+
+def retry_job(connection: sa.Connection, job_id: int, *, now: dt.datetime) -> int:
+    """Queue a new job that repeats one that has ended, and return its id.
+
+    Raises:
+        NotFoundError: There is no such job.
+        PreconditionError: It has not ended.
+    """
+    query = sa.select(*(JOBS.c[name] for name in _REPEATED), JOBS.c.state)
+    found = connection.execute(query.where(JOBS.c.id == job_id)).mappings().one_or_none()
+    if found is None:
+        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    if not JobState(found["state"]).is_final:
+        raise PreconditionError(
+            f"job {job_id} is {found['state']}; only a job that has ended can be repeated"
+        )
+    row = {name: found[name] for name in _REPEATED}
+    return _insert(connection, {**row, "retry_of": job_id}, now)
+
+
+def check_shared(connection: sa.Connection, request: RunRequest) -> dict[str, Any]:
+    """Check what does not depend on the entrypoint; the columns that follow from it."""
+    names.check_text("description", request.description)
+    experiment, queue = request.experiment or DEFAULT, request.queue or DEFAULT
+    experiments.get_id(connection, experiment)
+    queues.get_id(connection, queue)
+    seconds = request.timeout_seconds
+    if not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_TIMEOUT:
+        raise InvalidRequestError(
+            f"timeout_seconds is {seconds:g}; use 0 for 24 hours, or up to {LONGEST_TIMEOUT:g}"
+        )
+    return {
+        "experiment": experiment,
+        "queue": queue,
+        "description": request.description,
+        "artifact_inputs": json.dumps(dict(request.artifact_inputs)),
+        "timeout_seconds": seconds or DEFAULT_TIMEOUT,
+    }
+
+
+def refuse(message: str, issues: Sequence[Issue]) -> None:
+    """Raise if there are any issues.
+
+    Raises:
+        NotFoundError: Only artifacts are wrong, and only because they do not exist.
+        InvalidDescriptionError: Otherwise.
+    """
+    if not issues:
+        return
+    if all(issue.code == artifact_inputs.NOT_FOUND for issue in issues):
+        raise NotFoundError("; ".join(issue.message for issue in issues), kind="artifact")
+    details = "; ".join(issue.message for issue in issues[:_SHOWN])
+    more = f" (and {len(issues) - _SHOWN} more)" if len(issues) > _SHOWN else ""
+    raise InvalidDescriptionError(f"{message}: {details}{more}", issues)
+
+
+_SHOWN = 5
+_REPEATED = (
+    "experiment",
+    "entrypoint",
+    "entrypoint_snapshot",
+    "snapshot_id",
+    "queue",
+    "description",
+    "parameters",
+    "artifact_inputs",
+    "plan_digest",
+    "timeout_seconds",
+)
+
+
+def _insert(connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime) -> int:
+    values = {
+        **row,
+        "state": JobState.QUEUED.value,
+        "attempt": 0,
+        "cancel_requested": False,
+        "create_time": now,
+        "last_event": 1,
+        "last_log": 0,
+    }
+    job_id = int(connection.execute(sa.insert(JOBS).returning(JOBS.c.id), values).scalar_one())
+    ledger = Ledger(connection, now)
+    job = OpenJob(
+        id=job_id, life=JobLife(), timeout_seconds=values["timeout_seconds"], last_event=1
+    )
+    ledger.begin(job)
+    ledger.write()
+    notify(connection, WorkArrived())
+    return job_id

@@ -1,0 +1,120 @@
+"""Jobs as they are read: one by one, and as pages of many."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller import paging
+from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.jobs.events import Progress
+from dioptra_controller.jobs.outline import Outline, Outlines
+from dioptra_controller.jobs.reports import Failure
+from dioptra_controller.jobs.state import JobState
+from dioptra_controller.jobs.steps import read_steps
+from dioptra_ray.errors import NotFoundError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job; the fields are those of the proto message.
+
+    Attributes:
+        progress: What changes about it.
+        outline: Its steps as the plan has them; None where they are not shown.
+    """
+
+    id: int
+    experiment: str
+    entrypoint: str
+    entrypoint_snapshot: int
+    queue: str
+    description: str
+    parameters: Mapping[str, Any]
+    artifact_inputs: Mapping[str, int]
+    create_time: dt.datetime
+    sweep_id: int | None
+    trial: int | None
+    retry_of: int | None
+    plan_digest: str
+    timeout_seconds: float
+    progress: Progress
+    outline: Outline | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs to list; empty and 0 mean all."""
+
+    states: tuple[JobState, ...] = ()
+    experiment: str = ""
+    entrypoint: str = ""
+    sweep_id: int = 0
+
+
+def get(connection: sa.Connection, job_id: int, outlines: Outlines) -> JobRecord:
+    """Read a job with its steps.
+
+    Raises:
+        NotFoundError: There is no such job.
+    """
+    row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    return _read(row, outlines.get(connection, row.plan_digest))
+
+
+def list_page(
+    connection: sa.Connection, page: paging.PageRequest, wanted: JobFilter
+) -> paging.Page[JobRecord]:
+    """One page of jobs, the newest first, without their steps."""
+    size = paging.page_size(page.size)
+    states = sorted(state.value for state in wanted.states)
+    bound = ("jobs", states, wanted.experiment, wanted.entrypoint, wanted.sweep_id)
+    after = paging.decode(page.token, *bound)
+    query = sa.select(JOBS).order_by(JOBS.c.id.desc()).limit(size + 1)
+    if states:
+        query = query.where(JOBS.c.state.in_(states))
+    if wanted.experiment:
+        query = query.where(JOBS.c.experiment == wanted.experiment)
+    if wanted.entrypoint:
+        query = query.where(JOBS.c.entrypoint == wanted.entrypoint)
+    if wanted.sweep_id:
+        query = query.where(JOBS.c.sweep_id == wanted.sweep_id)
+    if after is not None:
+        query = query.where(JOBS.c.id < after[0])
+    rows = [_read(row) for row in connection.execute(query)]
+    return paging.slice_page(rows, size, *bound, key=lambda row: [row.id])
+
+
+def _read(row: Any, outline: Outline | None = None) -> JobRecord:
+    progress = Progress(
+        state=JobState(row.state),
+        attempt=row.attempt,
+        steps=read_steps(row.steps),
+        start_time=row.start_time,
+        end_time=row.end_time,
+        failure=Failure(**json.loads(row.failure)) if row.failure else None,
+        artifacts=tuple(json.loads(row.artifacts)) if row.artifacts else (),
+    )
+    return JobRecord(
+        id=row.id,
+        experiment=row.experiment,
+        entrypoint=row.entrypoint,
+        entrypoint_snapshot=row.entrypoint_snapshot,
+        queue=row.queue,
+        description=row.description,
+        parameters=json.loads(row.parameters),
+        artifact_inputs=json.loads(row.artifact_inputs),
+        create_time=row.create_time,
+        sweep_id=row.sweep_id,
+        trial=row.trial,
+        retry_of=row.retry_of,
+        plan_digest=row.plan_digest,
+        timeout_seconds=row.timeout_seconds,
+        progress=progress,
+        outline=outline,
+    )

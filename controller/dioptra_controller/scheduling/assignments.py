@@ -1,0 +1,161 @@
+"""Assignments: filling free slots with jobs and trials, in one transaction."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from dioptra_controller.artifacts import catalog
+from dioptra_controller.database.job_tables import JOBS, SWEEPS
+from dioptra_controller.jobs.ledger import Ledger
+from dioptra_controller.jobs.state import JobState
+from dioptra_controller.jobs.sweep_counts import SweepState
+from dioptra_controller.scheduling.decision import (
+    Grant,
+    RunnerRoom,
+    WaitingJob,
+    WaitingSweep,
+    decide,
+)
+from dioptra_controller.scheduling.messages import ArtifactInput, Assignment, Lease
+from dioptra_controller.sweeps.spaces import Spaces
+from dioptra_controller.sweeps.trials import make_trials
+
+_QUEUED = JOBS.c.state == JobState.QUEUED.value
+_LONGEST_IN = 500
+_COLUMNS = (
+    JOBS.c.id,
+    JOBS.c.attempt,
+    JOBS.c.runner_id,
+    JOBS.c.plan_digest,
+    JOBS.c.parameters,
+    JOBS.c.artifact_inputs,
+    JOBS.c.timeout_seconds,
+    JOBS.c.entrypoint,
+    JOBS.c.experiment,
+)
+
+
+def assign(
+    connection: sa.Connection,
+    runners: Sequence[RunnerRoom],
+    *,
+    spaces: Spaces,
+    singles_in_a_row: int,
+    now: dt.datetime,
+) -> tuple[list[Grant], list[Assignment]]:
+    """Lease jobs to runners with free slots, making trials of sweeps as they are needed."""
+    room = sum(runner.free for runner in runners)
+    queues = sorted({queue for runner in runners if runner.free > 0 for queue in runner.queues})
+    if room <= 0 or not queues:
+        return [], []
+    grants = decide(
+        runners,
+        _waiting_jobs(connection, queues, room),
+        _waiting_sweeps(connection, queues, room),
+        singles_in_a_row=singles_in_a_row,
+    )
+    if not grants:
+        return [], []
+    ledger = Ledger(connection, now)
+    leased = [*_lease_existing(ledger, grants), *_lease_trials(ledger, grants, spaces)]
+    ledger.write()
+    return grants, load_assignments(connection, leased)
+
+
+def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[Assignment]:
+    """What their runners must know of leased jobs, by id."""
+    ids = sorted(job_ids)
+    found: list[Assignment] = []
+    artifacts: dict[int, catalog.ArtifactRecord] = {}
+    for begin in range(0, len(ids), _LONGEST_IN):
+        query = sa.select(*_COLUMNS).where(JOBS.c.id.in_(ids[begin : begin + _LONGEST_IN]))
+        for row in connection.execute(query.order_by(JOBS.c.id)):
+            given: dict[str, int] = json.loads(row.artifact_inputs)
+            for artifact_id in given.values():
+                if artifact_id not in artifacts:
+                    artifacts[artifact_id] = catalog.get(connection, artifact_id)
+            inputs = tuple(_input(name, artifacts[number]) for name, number in given.items())
+            found.append(
+                Assignment(
+                    runner_id=row.runner_id,
+                    lease=Lease(row.id, row.attempt),
+                    plan_digest=row.plan_digest,
+                    parameters_json=row.parameters,
+                    artifact_inputs=inputs,
+                    timeout_seconds=row.timeout_seconds,
+                    entrypoint=row.entrypoint,
+                    experiment=row.experiment,
+                )
+            )
+    return found
+
+
+def _waiting_jobs(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingJob]:
+    query = (
+        sa.select(JOBS.c.id, JOBS.c.queue)
+        .where(_QUEUED, JOBS.c.queue.in_(queues), JOBS.c.sweep_id.is_(None))
+        .order_by(JOBS.c.id)
+        .limit(room)
+    )
+    return [WaitingJob(job_id=row.id, queue=row.queue) for row in connection.execute(query)]
+
+
+def _waiting_sweeps(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingSweep]:
+    repeated: dict[int, list[int]] = {}
+    query = sa.select(JOBS.c.id, JOBS.c.sweep_id)
+    query = query.where(_QUEUED, JOBS.c.queue.in_(queues), JOBS.c.sweep_id.is_not(None))
+    for row in connection.execute(query.order_by(JOBS.c.id).limit(room)):
+        repeated.setdefault(row.sweep_id, []).append(row.id)
+    columns = (SWEEPS.c.id, SWEEPS.c.queue, SWEEPS.c.started, SWEEPS.c.size, SWEEPS.c.next_trial)
+    open_sweeps = sa.select(*columns).where(
+        SWEEPS.c.state == SweepState.STARTED.value, SWEEPS.c.queue.in_(queues)
+    )
+    return [
+        WaitingSweep(
+            sweep_id=row.id,
+            queue=row.queue,
+            running=row.started,
+            repeated=tuple(repeated.get(row.id, ())),
+            unmade=row.size - row.next_trial,
+        )
+        for row in connection.execute(open_sweeps.order_by(SWEEPS.c.id))
+    ]
+
+
+def _lease_existing(ledger: Ledger, grants: Sequence[Grant]) -> list[int]:
+    runner_ids = {grant.job_id: grant.runner_id for grant in grants if grant.job_id is not None}
+    leased = []
+    for job_id, job in ledger.open(runner_ids).items():
+        # Another transaction may have cancelled it since it was seen.
+        if job.life.state is JobState.QUEUED:
+            ledger.move(job, job.life.lease(runner_ids[job_id]))
+            leased.append(job_id)
+    return leased
+
+
+def _lease_trials(ledger: Ledger, grants: Sequence[Grant], spaces: Spaces) -> list[int]:
+    takers: dict[int, list[str]] = {}
+    for grant in grants:
+        if grant.job_id is None and grant.sweep_id is not None:
+            takers.setdefault(grant.sweep_id, []).append(grant.runner_id)
+    leased = []
+    for sweep_id, runner_ids in sorted(takers.items()):
+        made = make_trials(ledger, sweep_id, len(runner_ids), spaces)
+        for job, runner_id in zip(made, runner_ids, strict=False):
+            ledger.move(job, job.life.lease(runner_id))
+            leased.append(job.id)
+    return leased
+
+
+def _input(name: str, artifact: catalog.ArtifactRecord) -> ArtifactInput:
+    return ArtifactInput(
+        name=name,
+        artifact_id=artifact.id,
+        key=artifact.key,
+        manifest_json=artifact.manifest_json,
+        task=artifact.lineage.task,
+        plugin_digest=artifact.lineage.plugin_digest,
+        outputs=tuple(output for output, _ in artifact.lineage.outputs),
+    )
