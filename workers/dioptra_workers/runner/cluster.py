@@ -76,7 +76,7 @@ def _prepare_local() -> Path:
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     # Ray makes Unix sockets below it, whose paths may have 107 characters at most.
-    return Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
 
 
 @functools.lru_cache(maxsize=256)

@@ -132,6 +132,8 @@ class _StageRun:
         self._cache = scratch / "plugins"
         self._directory = scratch / "stages" / request.directory
         self._work = self._directory / "work"
+        # A runner that died may have left one of this name.
+        shutil.rmtree(self._directory, ignore_errors=True)
         self._work.mkdir(parents=True)
         self._journal = Journal(self._directory / JOURNAL, node=node.address, pid=os.getpid())
         self._observer = _Observer(self._journal)

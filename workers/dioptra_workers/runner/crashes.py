@@ -1,0 +1,51 @@
+"""What it means when Ray says that a stage's process is gone."""
+
+from ray.exceptions import (
+    NodeDiedError,
+    OutOfMemoryError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
+
+from dioptra_workers.runner.cluster import alive_nodes
+from dioptra_workers.stage.events import LogLine
+from dioptra_workers.stage.live import TIMEOUT_MARK
+from dioptra_workers.stage.postmortem import LastWords
+from dioptra_workers.stage.request import StageFailure
+
+
+def killed_at_timeout(words: LastWords | None) -> bool:
+    """Whether the stage's own watchdog ended the process."""
+    return words is not None and any(
+        isinstance(event, LogLine) and event.message == TIMEOUT_MARK for event in words.events
+    )
+
+
+async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
+    """The failure of a stage whose process did not come back with a report."""
+    what = f'the process of step "{step}"' if step else "a process of this job"
+    if isinstance(error, RayTaskError) or not isinstance(
+        error, WorkerCrashedError | OutOfMemoryError | NodeDiedError
+    ):
+        return StageFailure(
+            reason="INTERNAL", message=f"Ray could not run the stage: {_first_line(error)}"
+        )
+    if isinstance(error, OutOfMemoryError):
+        message = f"{what[0].upper()}{what[1:]} was killed because its node ran out of memory."
+        return StageFailure(reason="PROCESS_DIED", message=message, step=step, retryable=True)
+    if isinstance(error, NodeDiedError) or (node_id and node_id not in await alive_nodes()):
+        message = f"The node of {what} was lost."
+        return StageFailure(reason="PROCESS_DIED", message=message, step=step, retryable=True)
+    message = (
+        f"{what[0].upper()}{what[1:]} died without an exception: it called os._exit, "
+        "crashed, or was killed."
+    )
+    return StageFailure(reason="PROCESS_DIED", message=message, step=step)
+
+
+def _first_line(error: RayError) -> str:
+    cause = getattr(error, "cause", None)
+    if isinstance(error, RayTaskError) and cause is not None:
+        return f"{type(cause).__name__}: {cause}"
+    return str(error).strip().split("\n", 1)[0]

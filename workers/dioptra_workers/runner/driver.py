@@ -1,0 +1,76 @@
+"""Runs orders on the cluster: many at once, each to its end, nothing about the controller."""
+
+import asyncio
+import contextlib
+import uuid
+
+import ray
+
+from dioptra_workers.runner.cluster import NAMESPACE
+from dioptra_workers.runner.jobs import Emit, JobRun
+from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
+from dioptra_workers.runner.sink import SinkClient
+from dioptra_workers.stage.request import Batch, Places
+
+WARM_PROCESSES = 8
+"""At most so many worker processes are prepared before there is work."""
+
+
+class Driver:
+    """The jobs that run on this cluster now. Ray must be connected."""
+
+    def __init__(self, *, store_url: str, scratch_dir: str) -> None:
+        name = f"dioptra-sink-{uuid.uuid4().hex}"
+        self._places = Places(
+            store_url=store_url, scratch_dir=scratch_dir, sink=name, namespace=NAMESPACE
+        )
+        self._sink = SinkClient(name, self._received)
+        self._runs: dict[LeaseKey, JobRun] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self) -> None:
+        """Begin to hear from running stages."""
+        self._sink.start()
+
+    async def warm_up(self) -> None:
+        """Have worker processes ready that have imported what a stage needs."""
+        from dioptra_workers.stage.remote import warm_task  # noqa: PLC0415 - needs Ray
+
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        tasks = [warm_task.remote() for _ in range(min(cpus, WARM_PROCESSES))]
+        with contextlib.suppress(ray.exceptions.RayError):
+            await asyncio.gather(*(asyncio.wrap_future(task.future()) for task in tasks))
+
+    @property
+    def leases(self) -> tuple[LeaseKey, ...]:
+        """The attempts that run now."""
+        return tuple(self._runs)
+
+    async def run(self, order: JobOrder, emit: Emit) -> JobEnded:
+        """Run an attempt to its end; `emit` gets what it says, in order, before the end."""
+        run = JobRun(order, places=self._places, sink=self._sink, emit=emit)
+        self._runs[order.lease] = run
+        self._idle.clear()
+        try:
+            return await run.run()
+        finally:
+            del self._runs[order.lease]
+            if not self._runs:
+                self._idle.set()
+
+    def cancel(self, lease: LeaseKey) -> None:
+        """Stop an attempt; its `run` returns soon. Unknown attempts are over already."""
+        if (run := self._runs.get(lease)) is not None:
+            run.stop("cancelled")
+
+    async def stop(self) -> None:
+        """Stop everything that runs, and wait until it has."""
+        for run in tuple(self._runs.values()):
+            run.stop("cancelled")
+        await self._idle.wait()
+        await self._sink.close()
+
+    def _received(self, batch: Batch) -> None:
+        if (run := self._runs.get((batch.job_id, batch.attempt))) is not None:
+            run.received(batch)

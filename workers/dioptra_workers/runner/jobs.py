@@ -1,0 +1,257 @@
+"""One attempt of a job on the cluster: submits its stages, gathers what they say, decides.
+
+All stages are submitted at once, chained by references, so Ray orders the work. What
+remains for the runner is to notice failures, to repeat what may be repeated, and to stop
+what need not go on.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import ray
+from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+
+from dioptra_workers.runner import crashes
+from dioptra_workers.runner.autopsy import find_last_words
+from dioptra_workers.runner.cluster import isolated_stage_function, stage_function
+from dioptra_workers.runner.orders import JobEnded, JobOrder
+from dioptra_workers.runner.sink import SinkClient
+from dioptra_workers.runner.stages import (
+    StageState,
+    arguments,
+    first_states,
+    is_isolated,
+    with_descendants,
+)
+from dioptra_workers.stage.events import Event, LogLine, Phase, StepChanged
+from dioptra_workers.stage.failures import timed_out
+from dioptra_workers.stage.interrupt import Kind
+from dioptra_workers.stage.request import (
+    Batch,
+    Places,
+    StageFailure,
+    StageReport,
+    StoredArtifact,
+)
+
+GRACE = 1.0
+"""Seconds that a stage has to stop by itself before its process is killed."""
+
+LATE_EVENTS = 5.0
+"""Seconds to wait for events that a stage delivered to the sink before it ended."""
+
+Emit = Callable[[Sequence[Event]], None]
+
+
+class JobRun:
+    """Runs one order to its end."""
+
+    def __init__(self, order: JobOrder, *, places: Places, sink: SinkClient, emit: Emit) -> None:
+        self._order = order
+        self._sink = sink
+        self._emit_events = emit
+        self._states = first_states(order, places)
+        self._isolated = is_isolated(order.plan)
+        self._waiting: set[asyncio.Task[tuple[StageState, int, StageReport | RayError]]] = set()
+        self._orphans: dict[str, RayError] = {}
+        self._phases: dict[str, Phase] = {}
+        self._artifacts: tuple[StoredArtifact, ...] = ()
+        self._failure: StageFailure | None = None
+        self._stopping: Kind | None = None
+        self._arrived = asyncio.Event()
+        self._timers: list[asyncio.TimerHandle] = []
+
+    async def run(self) -> JobEnded:
+        """Run all stages; returns when none of them runs any more."""
+        if self._order.timeout is not None:
+            self._later(self._order.timeout, lambda: self.stop("timeout"))
+        try:
+            for name in self._states:
+                self._submit(name)
+            while self._waiting:
+                done, self._waiting = await asyncio.wait(
+                    self._waiting, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    await self._completed(*task.result())
+            for name, error in self._orphans.items():
+                await self._settle_orphan(self._states[name], error)
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            if self._stopping is not None:
+                self._sink.forget(self._order.lease)
+        return self._ended()
+
+    def stop(self, kind: Kind) -> None:
+        """Stop all stages: those that listen at once, the others after a grace."""
+        if self._stopping is not None:
+            return
+        self._stopping = kind
+        self._sink.stop_stages(self._order.lease, kind)
+        for state in self._states.values():
+            if state.outcome is None and any(
+                self._states[name].outcome is None for name in state.stage.after
+            ):
+                # It waits for its inputs, so it cannot have begun.
+                ray.cancel(state.returns[0], force=False)
+        self._later(GRACE, self._kill)
+
+    def received(self, batch: Batch) -> None:
+        """Take in what a running stage said."""
+        state = self._states[batch.stage]
+        if batch.round == state.round:
+            state.node_id = batch.node_id
+            self._merge(state, batch.first_event, batch.events)
+            self._arrived.set()
+
+    # What happens to stages
+
+    def _submit(self, name: str) -> None:
+        state = self._states[name]
+        request = state.request
+        resources, count = state.stage.resources, request.num_returns
+        if self._isolated:
+            function = isolated_stage_function(resources, count, request.directory)
+        else:
+            function = stage_function(resources, count)
+        returned = function.remote(request, *arguments(state, self._states))
+        state.returns = returned if isinstance(returned, list) else [returned]
+        self._waiting.add(asyncio.create_task(_result(state)))
+
+    async def _completed(
+        self, state: StageState, tried: int, result: StageReport | RayError
+    ) -> None:
+        if tried != state.round:
+            return
+        if isinstance(result, StageReport):
+            await self._reported(state, result)
+        elif isinstance(result, RayTaskError) and state.stage.after:
+            # Most likely what a stage before it died of, which may not be known yet.
+            self._orphans[state.stage.name] = result
+        else:
+            await self._died(state, result)
+
+    async def _reported(self, state: StageState, report: StageReport) -> None:
+        if report.first_event > state.seen:
+            await self._late_events(state, report.first_event)
+        self._merge(state, report.first_event, report.events)
+        self._settle(state, report)
+
+    async def _died(self, state: StageState, error: RayError) -> None:
+        request = state.request
+        words = await find_last_words(
+            request.places.scratch_dir, request.directory, state.seen, state.node_id
+        )
+        step = ""
+        if words is not None:
+            step = words.step
+            self._merge(state, state.seen, words.events)
+        if self._stopping == "cancelled":
+            report = StageReport(outcome="cancelled")
+        elif self._stopping == "timeout" or crashes.killed_at_timeout(words):
+            report = StageReport(outcome="failed", failure=timed_out(step))
+        elif isinstance(error, TaskCancelledError):
+            report = StageReport(outcome="cancelled")
+        else:
+            failure = await crashes.describe(error, step, state.node_id)
+            report = StageReport(outcome="failed", failure=failure)
+        if step:
+            self._step(step, "cancelled" if report.outcome == "cancelled" else "failed")
+        self._settle(state, report)
+
+    async def _settle_orphan(self, state: StageState, error: RayError) -> None:
+        before = (self._states[name].outcome for name in state.stage.after)
+        if all(outcome == "finished" for outcome in before):
+            await self._died(state, error)
+        else:
+            state.outcome = "skipped"
+
+    def _settle(self, state: StageState, report: StageReport) -> None:
+        failure = report.failure
+        if failure is not None and self._stopping is None and _may_repeat(state, failure):
+            self._repeat(state, failure)
+            return
+        state.outcome = report.outcome
+        self._artifacts += report.artifacts
+        if failure is not None and self._failure is None and self._stopping != "cancelled":
+            self._failure = failure
+            # As in Dioptra, the first failure stops everything.
+            if self._waiting:
+                self.stop("cancelled")
+
+    def _repeat(self, state: StageState, failure: StageFailure) -> None:
+        name, tries = state.stage.name, state.stage.max_retries + 1
+        self._log(f"Try {state.round + 1} of {tries} of stage {name} failed: {failure.message}")
+        again = with_descendants(self._order.plan, name)
+        for other in again:
+            later = self._states[other]
+            self._orphans.pop(other, None)
+            later.request = replace(later.request, round=later.round + 1)
+            later.seen, later.node_id, later.outcome = 0, "", None
+        for other in again:
+            self._submit(other)
+
+    def _kill(self) -> None:
+        for state in self._states.values():
+            if state.outcome is None:
+                ray.cancel(state.returns[0], force=True, recursive=False)
+
+    # What they say
+
+    async def _late_events(self, state: StageState, first: int) -> None:
+        try:
+            async with asyncio.timeout(LATE_EVENTS):
+                while state.seen < first:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            self._log(f"{first - state.seen} lines of stage {state.stage.name} were lost.")
+
+    def _merge(self, state: StageState, first: int, events: tuple[Event, ...]) -> None:
+        fresh = events[max(0, state.seen - first) :]
+        state.seen = max(state.seen, first + len(events))
+        for event in fresh:
+            if isinstance(event, StepChanged):
+                self._phases[event.step] = event.phase
+        if fresh:
+            self._emit_events(fresh)
+
+    def _step(self, step: str, phase: Phase) -> None:
+        self._phases[step] = phase
+        self._emit_events((StepChanged(time.time(), step, phase),))
+
+    def _log(self, message: str) -> None:
+        self._emit_events((LogLine(time.time(), "WARNING", "dioptra_ray.runner", "", message),))
+
+    def _ended(self) -> JobEnded:
+        outcomes = {state.outcome for state in self._states.values()}
+        if outcomes == {"finished"}:
+            return JobEnded(outcome="finished", artifacts=self._artifacts)
+        for step in self._order.plan.order:
+            if step not in self._phases:
+                self._step(step, "skipped")
+        if self._failure is not None:
+            return JobEnded(outcome="failed", failure=self._failure)
+        if self._stopping == "timeout":
+            return JobEnded(outcome="failed", failure=timed_out(""))
+        return JobEnded(outcome="cancelled")
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, call))
+
+
+def _may_repeat(state: StageState, failure: StageFailure) -> bool:
+    hopeless = failure.reason == "NOT_PICKLABLE"
+    return state.round < state.stage.max_retries and not hopeless
+
+
+async def _result(state: StageState) -> tuple[StageState, int, StageReport | RayError]:
+    tried = state.round
+    try:
+        report: StageReport = await state.returns[0]
+    except RayError as error:
+        return state, tried, error
+    return state, tried, report
