@@ -1,0 +1,1 @@
+"""Artifact tasks: objects to files and back."""

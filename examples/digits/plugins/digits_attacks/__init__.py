@@ -1,0 +1,1 @@
+"""Evasion attacks on image classifiers, in plain torch."""

@@ -1,0 +1,1 @@
+"""Scikit-learn's bundled handwritten digits, split and scaled."""
