@@ -1,6 +1,11 @@
 """Running steps in this process, as Dioptra would."""
 
-from dioptra_ray.engine.artifacts import load_artifact_task, read_artifact
+from dioptra_ray.engine.artifacts import (
+    argument_schema,
+    failing_as_artifact,
+    load_artifact_task,
+    read_artifact,
+)
 from dioptra_ray.engine.errors import (
     ArtifactFailedError,
     ErrorDetail,
@@ -22,7 +27,9 @@ __all__ = [
     "Observer",
     "Program",
     "StepFailedError",
+    "argument_schema",
     "describe_exception",
+    "failing_as_artifact",
     "load_artifact_task",
     "read_artifact",
     "resolve_parameters",

@@ -1,9 +1,10 @@
 """Calling artifact tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dioptra_ray.artifact import ArtifactTaskInterface
 from dioptra_ray.engine.errors import (
@@ -79,20 +80,41 @@ def read_artifact(
     Raises:
         ArtifactFailedError: It cannot be read.
     """
-    try:
+    with failing_as_artifact(name, "read", step=f"artifacts.{name}"):
         task = load_artifact_task(task_class_id)
         value = task.deserialize(working_dir=working_dir, path=str(path))
         if len(output_names) == 1:
             return {output_names[0]: value}
         return unpack(value, tuple(output_names), what=f"artifact parameter {name!r}")
+
+
+def argument_schema(task_class_id: str) -> dict[str, Any] | None:
+    """The JSON schema properties of what `serialize` takes; None when the task has none."""
+    try:
+        return load_artifact_task(task_class_id).validation()
+    except NotImplementedError:
+        return None
+
+
+@contextmanager
+def failing_as_artifact(
+    name: str,
+    done: Literal["read", "written"],
+    *,
+    step: str | None = None,
+    steps: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[None]:
+    """Let whatever the body raises be the failure of an artifact."""
+    try:
+        yield
     except JobCancelledError:
         raise
     except BaseException as error:
         detail = describe_exception(error, active_root())
         raise ArtifactFailedError(
-            f"Artifact parameter {name!r} cannot be read: {detail}{detail.place}",
+            f"Artifact {name!r} cannot be {done}: {detail}{detail.place}",
             artifact=name,
-            step=f"artifacts.{name}",
+            step=step,
             detail=detail,
-            steps={},
+            steps=steps if steps is not None else {},
         ) from error

@@ -12,9 +12,8 @@ from typing import Any, Protocol
 
 from dioptra_ray import pyplugs
 from dioptra_ray.context import enter_step
-from dioptra_ray.engine.artifacts import serialize
+from dioptra_ray.engine.artifacts import failing_as_artifact, serialize
 from dioptra_ray.engine.errors import (
-    ArtifactFailedError,
     ArtifactOutputNotFoundError,
     ArtifactTaskNotFoundError,
     IllegalOutputReferenceError,
@@ -115,14 +114,12 @@ class Execution:
         Raises:
             ArtifactFailedError: It raised or exited, or could not be called.
         """
-        try:
+        with failing_as_artifact(name, "written", steps=self.outputs):
             definition = self.program.description["artifact_outputs"][name]
             contents = read_value(definition["contents"])(self)
             task = definition["task"]["name"]
             if task not in self._artifact_tasks:
-                raise ArtifactTaskNotFoundError(  # noqa: TRY301 - described like the others
-                    f"There is no artifact task {task!r}."
-                )
+                raise ArtifactTaskNotFoundError(f"There is no artifact task {task!r}.")
             return serialize(
                 self._artifact_tasks[task],
                 working_dir=self._working_dir,
@@ -130,16 +127,6 @@ class Execution:
                 contents=contents,
                 args=definition["task"].get("args") or {},
             )
-        except JobCancelledError:
-            raise
-        except BaseException as error:
-            detail = describe_exception(error, active_root())
-            raise ArtifactFailedError(
-                f"Artifact {name!r} cannot be written: {detail}{detail.place}",
-                artifact=name,
-                detail=detail,
-                steps=self.outputs,
-            ) from error
 
     def lookup(self, name: str, output: str | None) -> Any:
         """The value that `$name` or `$name.output` stands for: parameter, step, artifact."""

@@ -1,0 +1,196 @@
+"""Every run recorded from Dioptra goes the same way here."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from types import GeneratorType
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from dioptra_ray.engine import (
+    Execution,
+    MissingParametersError,
+    StepFailedError,
+    read_artifact,
+    resolve_parameters,
+)
+from dioptra_ray.errors import InvalidDescriptionError
+from dioptra_ray.language.graph import (
+    StepNotFoundError,
+    StepReferenceCycleError,
+    execution_order,
+)
+from dioptra_ray.local import Artifact, run
+from dioptra_ray.plugins.activation import PluginSet, activate, forget
+
+FOLDER = Path(__file__).parent / "cases"
+PLUGINS = FOLDER / "plugins"
+CASES = [json.loads(line) for line in (FOLDER / "run.jsonl").read_text().splitlines()]
+JOB_FILES = {"parameters.json", "artifact_parameters.json", "entrypoint.yml"}
+
+# What we do better than Dioptra, on purpose: id -> (why, the changed expectation).
+DIFFERENCES: dict[str, tuple[str, dict[str, Any]]] = {
+    "r156": (
+        "B3: the names that the entrypoint declares are the ones that references use",
+        {"steps": {"s": {"value": 5}}, "parameters": {}},
+    ),
+    "r162": (
+        "B4: a missing artifact task is a failure like others, not an exit of the process",
+        {"error": "ArtifactTaskNotFoundError", "step": "artifacts.a", "steps": {}},
+    ),
+}
+
+VALID = [case for case in CASES if "engine-only" not in case["tags"]]
+ENGINE_ONLY = [case for case in CASES if "engine-only" in case["tags"]]
+
+
+def expectation(case: dict[str, Any]) -> dict[str, Any]:
+    return DIFFERENCES.get(case["id"], ("", case["expect"]))[1]
+
+
+def encode(value: Any) -> Any:
+    """A value as the cases write it."""
+    plain: Any = value
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) for key in value):
+            plain = {key: encode(item) for key, item in value.items()}
+        else:
+            plain = {"$items": [[encode(key), encode(item)] for key, item in value.items()]}
+    elif isinstance(value, list):
+        plain = [encode(item) for item in value]
+    elif isinstance(value, tuple):
+        plain = {"$tuple": [encode(item) for item in value]}
+    elif isinstance(value, set | frozenset):
+        plain = {"$set": sorted(map(encode, value), key=repr)}
+    elif isinstance(value, bytes):
+        plain = {"$bytes": list(value)}
+    elif isinstance(value, Path):
+        plain = {"$path": value.as_posix()}
+    elif isinstance(value, GeneratorType):
+        plain = {"$generator": value.__name__}
+    elif not isinstance(value, str | int | float | None):
+        plain = {"$object": type(value).__name__}
+    return plain
+
+
+def lay_out_artifacts(case: dict[str, Any], folder: Path) -> dict[str, Artifact]:
+    given = {}
+    for name, artifact in case.get("artifact_params", {}).items():
+        path = folder / name / artifact["path"]
+        path.parent.mkdir(parents=True)
+        if "text" in artifact:
+            path.write_text(artifact["text"])
+        else:
+            path.mkdir()
+            for file, text in artifact["files"].items():
+                (path / file).write_text(text)
+        given[name] = Artifact(path, f"arith_artifacts.tasks.{artifact['task']}")
+    return given
+
+
+def files_in(folder: Path) -> list[str]:
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in files if not name.startswith(".dioptra/"))
+
+
+def check_error(error: Exception, expected: dict[str, Any]) -> None:
+    if isinstance(error, MissingParametersError):
+        assert expected["error"] == "MissingGlobalParametersError"
+        assert ", ".join(error.names) in expected["message"]
+        return
+    assert isinstance(error, StepFailedError)
+    assert error.error_type == expected["error"]
+    assert encode(error.steps) == expected["steps"]
+    if expected["step"] is not None:
+        assert error.step == expected["step"]
+
+
+def count_warnings(caplog: pytest.LogCaptureFixture) -> int:
+    return sum(record.levelno == logging.WARNING for record in caplog.records)
+
+
+@pytest.mark.parametrize("case", VALID, ids=lambda case: f"{case['id']} {case['title']}")
+def test_run(case: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = expectation(case)
+    artifacts = lay_out_artifacts(case, tmp_path / "given")
+    directory = tmp_path / "work"
+
+    def start() -> Any:
+        return run(case["desc"], case["parameters"], PLUGINS, artifacts, directory)
+
+    if "error" in expected:
+        with pytest.raises((StepFailedError, MissingParametersError)) as caught:
+            start()
+        check_error(caught.value, expected)
+        return
+    result = start()
+    assert encode(result.steps) == expected["steps"]
+    assert result.parameters == expected["parameters"]
+    assert result.order == case["order"]
+    made = expected.get("artifacts", [])
+    assert list(result.artifacts) == [artifact["name"] for artifact in made]
+    for artifact in made:
+        path = result.artifacts[artifact["name"]]
+        assert path.relative_to(directory).as_posix() == artifact["path"]
+        if "text" in artifact:
+            assert path.read_text() == artifact["text"]
+        else:
+            assert {file.name: file.read_text() for file in path.iterdir()} == artifact["files"]
+    assert sorted(set(files_in(directory)) - JOB_FILES) == expected.get("cwd_files", [])
+    assert count_warnings(caplog) == len(expected.get("warnings", []))
+
+
+@pytest.mark.parametrize("case", ENGINE_ONLY, ids=lambda case: f"{case['id']} {case['title']}")
+def test_a_job_refuses_what_validation_rejects(case: dict[str, Any], tmp_path: Path) -> None:
+    artifacts = lay_out_artifacts(case, tmp_path / "given")
+    with pytest.raises(InvalidDescriptionError) as caught:
+        run(case["desc"], case["parameters"], PLUGINS, artifacts, tmp_path / "work")
+    assert [issue for issue in caught.value.issues if issue.severity == "error"]
+    assert files_in(tmp_path / "work") == []
+
+
+@pytest.mark.parametrize("case", ENGINE_ONLY, ids=lambda case: f"{case['id']} {case['title']}")
+def test_engine_without_validation(case: dict[str, Any], tmp_path: Path) -> None:
+    description, expected = case["desc"], expectation(case)
+    artifacts = lay_out_artifacts(case, tmp_path / "given")
+    plugin_set = PluginSet(key=str(uuid4()), root=PLUGINS)
+    with activate(plugin_set):
+        values = {
+            name: read_artifact(
+                artifact.task,
+                working_dir=Path(artifact.path).parent,
+                path=Path(artifact.path).name,
+                output_names=case["artifact_params"][name]["outputs"],
+                name=name,
+            )
+            for name, artifact in artifacts.items()
+        }
+        execution = Execution(
+            description,
+            parameters=resolve_parameters(description, case["parameters"]),
+            artifacts=values,
+            working_dir=tmp_path,
+            artifact_tasks={},
+        )
+        if expected.get("error") in ("StepReferenceCycleError", "StepNotFoundError"):
+            with pytest.raises((StepReferenceCycleError, StepNotFoundError)) as refused:
+                execution_order(description)
+            assert type(refused.value).__name__ == expected["error"]
+        elif "error" in expected:
+            with pytest.raises(StepFailedError) as failed:
+                run_all(execution, description)
+            check_error(failed.value, expected)
+        else:
+            assert run_all(execution, description) == case["order"]
+            assert encode(execution.outputs) == expected["steps"]
+    forget(plugin_set.key)
+
+
+def run_all(execution: Execution, description: dict[str, Any]) -> list[str]:
+    order = execution_order(description)
+    for step in order:
+        execution.run_step(step)
+    return order
