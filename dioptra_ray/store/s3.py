@@ -120,19 +120,25 @@ class S3Objects:
     def check(self) -> None:
         """See `ArtifactStore.check`."""
         with self._explained():
-            if not self._client.bucket_exists(self._bucket):
-                self._make_bucket()
+            self._find_or_make_bucket()
         probe = f".check-{secrets.token_hex(8)}"
         self.write(probe, b"")
         self.delete(probe)
 
-    def _make_bucket(self) -> None:
+    def _find_or_make_bucket(self) -> None:
+        # Listing instead of asking whether it exists: the answer to a GET says what is wrong.
+        listing = self._client.list_objects(self._bucket, prefix=f"{self._prefix}.check-")
         try:
-            self._client.make_bucket(self._bucket, self._region)
-        except S3Error as error:
-            # Somebody else was faster.
-            if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            next(listing, None)
+        except S3Error as missing:
+            if missing.code != "NoSuchBucket":
                 raise
+            try:
+                self._client.make_bucket(self._bucket, self._region)
+            except S3Error as error:
+                # Somebody else was faster.
+                if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                    raise
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained(self.url, self._endpoint)

@@ -18,13 +18,17 @@ from dioptra_ray.errors import (
 
 _KEYS_REFUSED = (
     PermissionDeniedError,
-    "{endpoint} does not accept the access key or its secret ({said}): check "
-    "DIOPTRA_S3_ACCESS_KEY and DIOPTRA_S3_SECRET_KEY.",
+    (
+        "{endpoint} does not accept the access key or its secret ({said}): check "
+        "DIOPTRA_S3_ACCESS_KEY and DIOPTRA_S3_SECRET_KEY."
+    ),
 )
 _NOT_ALLOWED = (
     PermissionDeniedError,
-    "{endpoint} does not let this access key use {url} ({said}): give it the right to list, "
-    "read, write and delete there.",
+    (
+        "{endpoint} does not let this access key use {url} ({said}): give it the right to list, "
+        "read, write and delete there."
+    ),
 )
 _MISSING = (NotFoundError, "There is no such object in {url} ({said}).")
 _FULL = (ExhaustedError, "{url} has no room for this ({said}).")
