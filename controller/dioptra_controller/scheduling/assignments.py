@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from dioptra_controller.artifacts import catalog
+from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.state import JobState
@@ -19,6 +20,7 @@ from dioptra_controller.scheduling.decision import (
     decide,
 )
 from dioptra_controller.scheduling.messages import ArtifactInput, Assignment, Lease
+from dioptra_controller.scheduling.sessions import Introduction
 from dioptra_controller.sweeps.spaces import Spaces
 from dioptra_controller.sweeps.trials import make_trials
 
@@ -39,29 +41,44 @@ _COLUMNS = (
 
 def assign(
     connection: sa.Connection,
-    runners: Sequence[RunnerRoom],
+    runners: Iterable[Introduction],
     *,
     spaces: Spaces,
     singles_in_a_row: int,
     now: dt.datetime,
-) -> tuple[list[Grant], list[Assignment]]:
-    """Lease jobs to runners with free slots, making trials of sweeps as they are needed."""
-    room = sum(runner.free for runner in runners)
-    queues = sorted({queue for runner in runners if runner.free > 0 for queue in runner.queues})
-    if room <= 0 or not queues:
-        return [], []
-    grants = decide(
-        runners,
-        _waiting_jobs(connection, queues, room),
-        _waiting_sweeps(connection, queues, room),
-        singles_in_a_row=singles_in_a_row,
-    )
+) -> tuple[list[Grant], dict[str, int]]:
+    """Lease jobs to runners with free slots, making trials of sweeps as they are needed.
+
+    The runners hear of it when the transaction commits.
+
+    Returns:
+        What was decided, and how many jobs each runner holds then.
+    """
+    held = list_leaseholders(connection)
+    rooms = [
+        RunnerRoom(
+            runner_id=runner.runner_id,
+            queues=frozenset(runner.queues),
+            free=max(0, runner.slots - held.get(runner.runner_id, 0)),
+        )
+        for runner in runners
+    ]
+    grants = _decide(connection, rooms, singles_in_a_row)
     if not grants:
-        return [], []
+        return [], held
     ledger = Ledger(connection, now)
     leased = [*_lease_existing(ledger, grants), *_lease_trials(ledger, grants, spaces)]
     ledger.write()
-    return grants, load_assignments(connection, leased)
+    for assignment in load_assignments(connection, leased):
+        notify(connection, assignment)
+    return grants, list_leaseholders(connection)
+
+
+def list_leaseholders(connection: sa.Connection) -> dict[str, int]:
+    """How many jobs each runner holds that holds any, connected or not."""
+    started = JOBS.c.state == JobState.STARTED.value
+    query = sa.select(JOBS.c.runner_id, sa.func.count()).where(started).group_by(JOBS.c.runner_id)
+    return dict(connection.execute(query).tuples().all())
 
 
 def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[Assignment]:
@@ -90,6 +107,21 @@ def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[
                 )
             )
     return found
+
+
+def _decide(
+    connection: sa.Connection, rooms: Sequence[RunnerRoom], singles_in_a_row: int
+) -> list[Grant]:
+    room = sum(runner.free for runner in rooms)
+    queues = sorted({queue for runner in rooms if runner.free for queue in runner.queues})
+    if not queues:
+        return []
+    return decide(
+        rooms,
+        _waiting_jobs(connection, queues, room),
+        _waiting_sweeps(connection, queues, room),
+        singles_in_a_row=singles_in_a_row,
+    )
 
 
 def _waiting_jobs(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingJob]:

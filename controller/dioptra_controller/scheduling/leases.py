@@ -56,12 +56,6 @@ def greet(
     )
 
 
-def list_leaseholders(connection: sa.Connection) -> dict[str, int]:
-    """How many jobs each runner holds that holds any, connected or not."""
-    query = sa.select(JOBS.c.runner_id, sa.func.count()).where(_STARTED).group_by(JOBS.c.runner_id)
-    return dict(connection.execute(query).tuples().all())
-
-
 def expire(connection: sa.Connection, runner_ids: Sequence[str], *, now: dt.datetime) -> int:
     """Take the jobs of lost runners back; return how many there were."""
     ledger = Ledger(connection, now)
@@ -75,28 +69,34 @@ def expire(connection: sa.Connection, runner_ids: Sequence[str], *, now: dt.date
     return len(lost)
 
 
-def fail_overdue(connection: sa.Connection, *, now: dt.datetime, grace: dt.timedelta) -> int:
-    """Fail the jobs that their runners should have stopped `grace` ago; return how many."""
+def end_late(connection: sa.Connection, *, now: dt.datetime, grace: dt.timedelta) -> None:
+    """Fail the jobs that their runners should have stopped `grace` ago; press for the others.
+
+    A runner that was asked to stop a job and has not done so yet is asked again.
+    """
     ledger = Ledger(connection, now)
-    overdue = ledger.open_where(_STARTED & (JOBS.c.deadline < now - grace))
-    for job in overdue:
+    for job in ledger.open_where(_is_late(now, grace)):
         life = job.life
         if life.runner_id is not None:
             notify(connection, StopWanted(life.runner_id, job.id, life.attempt))
-        message = (
-            f"the job ran longer than its limit of {job.timeout_seconds:g} seconds, "
-            "and its runner did not stop it"
-        )
-        failure = Failure(reason="TIMEOUT", message=message)
-        ledger.move(job, life.end(JobState.FAILED), failure=failure)
+        if job.deadline is not None and job.deadline < now - grace:
+            message = (
+                f"the job ran longer than its limit of {job.timeout_seconds:g} seconds, "
+                "and its runner did not stop it"
+            )
+            failure = Failure(reason="TIMEOUT", message=message)
+            ledger.move(job, life.end(JobState.FAILED), failure=failure)
     ledger.write()
-    return len(overdue)
 
 
-def has_overdue(connection: sa.Connection, *, now: dt.datetime, grace: dt.timedelta) -> bool:
-    """Whether `fail_overdue` would find any job."""
-    query = sa.select(JOBS.c.id).where(_STARTED, JOBS.c.deadline < now - grace).limit(1)
+def has_late(connection: sa.Connection, *, now: dt.datetime, grace: dt.timedelta) -> bool:
+    """Whether there is anything for `end_late` to do."""
+    query = sa.select(JOBS.c.id).where(_is_late(now, grace)).limit(1)
     return connection.execute(query).one_or_none() is not None
+
+
+def _is_late(now: dt.datetime, grace: dt.timedelta) -> sa.ColumnElement[bool]:
+    return _STARTED & (JOBS.c.cancel_requested | (JOBS.c.deadline < now - grace))
 
 
 def _lose(ledger: Ledger, job: OpenJob, runner: str) -> None:

@@ -1,0 +1,236 @@
+"""The heart of the controller: it wakes watchers, assigns jobs to runners, and minds leases.
+
+It holds nothing that matters: everything can be read from the database again. It must be
+started in the event loop that the servicers run in.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+import structlog
+
+from dioptra_controller.database.engine import Database
+from dioptra_controller.jobs.notices import JobChanged, StopWanted, SweepChanged, WorkArrived
+from dioptra_controller.jobs.outline import Outlines
+from dioptra_controller.jobs.reports import Report
+from dioptra_controller.scheduling import assignments, intake, leases
+from dioptra_controller.scheduling.decision import singles_at_end
+from dioptra_controller.scheduling.messages import (
+    Acknowledgement,
+    Assignment,
+    Cancellation,
+    Greeting,
+    Lease,
+    Message,
+)
+from dioptra_controller.scheduling.runners import RunnerInfo
+from dioptra_controller.scheduling.sessions import Introduction, Session, Sessions
+from dioptra_controller.scheduling.watching import Watchers
+from dioptra_controller.sweeps.spaces import Spaces
+from dioptra_ray.errors import UnavailableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_log = structlog.get_logger("dioptra_controller.scheduling")
+_RETRY_SECONDS = 1.0
+
+
+class Hub:
+    """Connected runners, wake-ups and lease clocks of one database.
+
+    Args:
+        database: Where everything is.
+        clock: Seconds for the lease clocks; never goes back.
+        now: The time of day.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self.now = now
+        self.outlines = Outlines()
+        self.spaces = Spaces()
+        self.lease_seconds = 30.0
+        self._database = database
+        self._sessions = Sessions(clock)
+        self._watchers = Watchers()
+        self._work = asyncio.Event()
+        self._singles_in_a_row = 0
+        # Taking leases back and greeting their holder must not overlap.
+        self._lease_lock = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    async def start(self, lease_seconds: float) -> None:
+        """Begin to assign jobs and to mind leases, those of the time before included."""
+        self.lease_seconds = lease_seconds
+        holders = await self._database.read(assignments.list_leaseholders)
+        self._sessions.expect(holders)
+        self._tasks = [
+            asyncio.create_task(self._assign_always(), name="hub-assign"),
+            asyncio.create_task(self._mind_leases_always(), name="hub-leases"),
+        ]
+
+    async def stop(self) -> None:
+        """End every stream and all that runs here; what is committed stays."""
+        for session in self._sessions:
+            session.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._writes, return_exceptions=True)
+        self._tasks = []
+
+    def committed(self, notices: Iterable[Any]) -> None:
+        """Pass on what a transaction has changed; `Database` calls this after each commit."""
+        for notice in notices:
+            match notice:
+                case JobChanged(job_id):
+                    self._watchers.wake(("job", job_id))
+                case SweepChanged(sweep_id):
+                    self._watchers.wake(("sweep", sweep_id))
+                case WorkArrived():
+                    self._work.set()
+                case Assignment(runner_id=runner_id):
+                    # One that cannot be sent is sent again at the next hello, or expires.
+                    self._send(runner_id, notice)
+                case StopWanted(runner_id, job_id, attempt):
+                    self._send(runner_id, Cancellation(Lease(job_id, attempt)))
+
+    async def write(
+        self,
+        function: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`Database.write` whose notices are delivered even when the caller goes away."""
+        task = asyncio.create_task(self._database.write(function, *args, **kwargs))
+        self._writes.add(task)
+        task.add_done_callback(self._written)
+        return await asyncio.shield(task)
+
+    def runners(self) -> Sequence[RunnerInfo]:
+        """The connected runners, sorted by name."""
+        infos = [session.describe() for session in self._sessions if session.is_welcome]
+        return sorted(infos, key=lambda info: (info.name, info.runner_id))
+
+    def watch_job(self, job_id: int) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever a job has new events or log records."""
+        return self._watchers.watch(("job", job_id))
+
+    def watch_sweep(self, sweep_id: int) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set whenever the counts of a sweep have changed."""
+        return self._watchers.watch(("sweep", sweep_id))
+
+    async def connect(self, introduction: Introduction) -> tuple[Session, Greeting]:
+        """Take a runner in; jobs may be assigned to it from now on."""
+        session = Session(introduction)
+        async with self._lease_lock:
+            self._sessions.add(session)
+            try:
+                greeting = await self.write(
+                    leases.greet,
+                    introduction.runner_id,
+                    introduction.name,
+                    introduction.leases,
+                    now=self.now(),
+                )
+            except BaseException:
+                self._sessions.remove(session)
+                raise
+        session.welcome(greeting.first)
+        self._work.set()
+        _log.info("runner.connected", runner=introduction.name, slots=introduction.slots)
+        return session, greeting
+
+    def disconnect(self, session: Session) -> None:
+        """The stream has ended; its leases live on until their time is over."""
+        self._sessions.remove(session)
+        _log.info("runner.disconnected", runner=session.introduction.name)
+
+    def heard(self, session: Session) -> None:
+        """The runner said something, which extends its leases."""
+        self._sessions.heard(session)
+
+    async def report(self, session: Session, reports: Sequence[Report]) -> None:
+        """Commit what a runner reports, then acknowledge it."""
+        committed = await self.write(
+            intake.commit_reports,
+            session.introduction.runner_id,
+            reports,
+            outlines=self.outlines,
+            now=self.now(),
+        )
+        session.send(Acknowledgement(committed))
+
+    async def check_leases(self) -> None:
+        """Take back the leases of lost runners, and press those that are late."""
+        async with self._lease_lock:
+            lost = self._sessions.silent(self.lease_seconds)
+            if lost:
+                count = await self.write(leases.expire, lost, now=self.now())
+                self._sessions.drop(lost)
+                _log.info("runner.lost", runners=lost, jobs=count)
+        grace = dt.timedelta(seconds=self.lease_seconds)
+        if await self._database.read(leases.has_late, now=self.now(), grace=grace):
+            await self.write(leases.end_late, now=self.now(), grace=grace)
+
+    async def assign(self) -> None:
+        """Fill the free slots of the runners, once."""
+        async with self._lease_lock:
+            runners = self._sessions.welcome()
+            if not runners:
+                return
+            grants, held = await self.write(
+                assignments.assign,
+                runners,
+                spaces=self.spaces,
+                singles_in_a_row=self._singles_in_a_row,
+                now=self.now(),
+            )
+        self._singles_in_a_row = singles_at_end(grants, self._singles_in_a_row)
+        self._sessions.count(held)
+
+    def _send(self, runner_id: str, message: Message) -> None:
+        if session := self._sessions.find(runner_id):
+            session.send(message)
+
+    async def _assign_always(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            if not await self._survives(self.assign()):
+                self._work.set()
+
+    async def _mind_leases_always(self) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, self.lease_seconds / 4))
+            await self._survives(self.check_leases())
+
+    async def _survives(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do something that must never end the loop that does it; False if it failed."""
+        try:
+            await work
+        except UnavailableError as error:
+            _log.warning("database.unavailable", message=error.message)
+        except Exception:  # noqa: BLE001 - logged with its trace
+            _log.exception("scheduling.crashed")
+        else:
+            return True
+        await asyncio.sleep(_RETRY_SECONDS)
+        return False
+
+    def _written(self, task: asyncio.Task[Any]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled():
+            # Whoever waits gets the error; nobody has to.
+            task.exception()

@@ -1,0 +1,34 @@
+"""Who waits for which change: woken by commits, never by polling."""
+
+import asyncio
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+
+class Watchers:
+    """Watchers by what they watch; to be used from one event loop."""
+
+    def __init__(self) -> None:
+        self._signals: dict[Hashable, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def watch(self, key: Hashable) -> Iterator[asyncio.Event]:
+        """Get an event that is set at every change.
+
+        Clear it, then read, then wait: a change between the reading and the waiting has set
+        it again.
+        """
+        signal = asyncio.Event()
+        self._signals.setdefault(key, set()).add(signal)
+        try:
+            yield signal
+        finally:
+            signals = self._signals[key]
+            signals.discard(signal)
+            if not signals:
+                del self._signals[key]
+
+    def wake(self, key: Hashable) -> None:
+        """Tell everybody who watches `key`."""
+        for signal in self._signals.get(key, ()):
+            signal.set()
