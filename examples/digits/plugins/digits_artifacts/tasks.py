@@ -1,10 +1,14 @@
+# ruff: noqa: ARG004 - the signatures are those of the interface
 """Artifact tasks for checkpoints, tables and figures."""
 
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import structlog
+import torch
 from dioptra.sdk.api.artifact import ArtifactTaskInterface
+from matplotlib.image import imread
 
 LOGGER = structlog.get_logger()
 
@@ -18,16 +22,12 @@ class CheckpointArtifactTask(ArtifactTaskInterface):
 
     @staticmethod
     def serialize(working_dir: Path, name: str, contents: Any, **kwargs: Any) -> Path:
-        import torch
-
         path = working_dir / f"{name}.pt"
         torch.save(contents.checkpoint(), path)
         return path
 
     @staticmethod
     def deserialize(working_dir: Path, path: str, **kwargs: Any) -> dict[str, Any]:
-        import torch
-
         return torch.load(working_dir / path, map_location="cpu", weights_only=True)
 
     @staticmethod
@@ -40,7 +40,11 @@ class TableArtifactTask(ArtifactTaskInterface):
 
     @staticmethod
     def serialize(
-        working_dir: Path, name: str, contents: Any, format: str = "csv", **kwargs: Any
+        working_dir: Path,
+        name: str,
+        contents: Any,
+        format: str = "csv",  # noqa: A002 - what entrypoints call it
+        **kwargs: Any,
     ) -> Path:
         path = working_dir / f"{name}.{format}"
         if format == "parquet":
@@ -52,8 +56,6 @@ class TableArtifactTask(ArtifactTaskInterface):
 
     @staticmethod
     def deserialize(working_dir: Path, path: str, **kwargs: Any) -> Any:
-        import pandas as pd
-
         read = pd.read_parquet if path.endswith(".parquet") else pd.read_csv
         return read(working_dir / path)
 
@@ -75,8 +77,6 @@ class FigureArtifactTask(ArtifactTaskInterface):
 
     @staticmethod
     def deserialize(working_dir: Path, path: str, **kwargs: Any) -> Any:
-        from matplotlib.image import imread
-
         return imread(working_dir / path)
 
     @staticmethod

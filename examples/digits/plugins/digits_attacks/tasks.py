@@ -1,7 +1,5 @@
 """Tasks that attack a network and say what is left of its accuracy."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import structlog
@@ -11,6 +9,8 @@ from digits_model.network import DigitNet
 from digits_model.tasks import measure_accuracy
 from digits_model.threads import one_thread
 from dioptra import pyplugs
+from matplotlib.figure import Figure
+
 from dioptra_ray import current_job
 
 from .gradient import fast_gradient_sign, projected_gradient
@@ -69,10 +69,8 @@ def _predict(model: DigitNet, split: DigitSplit) -> np.ndarray:
 @pyplugs.register
 def draw_examples(
     model: DigitNet, test: DigitSplit, adversarial: DigitSplit, count: int = 8
-) -> Any:
+) -> Figure:
     """A figure of the first images before and after the attack, with what the model saw."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(count, 2.4), layout="constrained")
     axes = figure.subplots(2, count)
     for row, split, title in zip(axes, (test, adversarial), ("clean", "attacked"), strict=True):

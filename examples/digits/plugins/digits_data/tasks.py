@@ -4,7 +4,10 @@ import random
 
 import numpy as np
 import structlog
+import torch
 from dioptra import pyplugs
+from sklearn import datasets
+from sklearn.model_selection import train_test_split
 
 from .split import DigitSplit
 
@@ -20,8 +23,6 @@ def set_random_seed(seed: int) -> int:
 
     Steps that draw name this one under `dependencies`.
     """
-    import torch
-
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global state
     torch.manual_seed(seed)
@@ -32,10 +33,7 @@ def set_random_seed(seed: int) -> int:
 @pyplugs.register
 def load_digits(seed: int = 0, test_fraction: float = 0.25) -> tuple[DigitSplit, DigitSplit]:
     """Load the digits and split them, with the same share of each class in both parts."""
-    from sklearn.datasets import load_digits as load_bundled_digits
-    from sklearn.model_selection import train_test_split
-
-    bundled = load_bundled_digits()
+    bundled = datasets.load_digits()
     images = (bundled.images / _INK_LEVELS).astype(np.float32)[:, np.newaxis]
     labels = bundled.target.astype(np.int64)
     parts = train_test_split(

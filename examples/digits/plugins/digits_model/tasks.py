@@ -7,6 +7,7 @@ import structlog
 import torch
 from digits_data.split import DigitSplit
 from dioptra import pyplugs
+from matplotlib.figure import Figure
 from torch.nn import functional
 
 from .network import DigitNet
@@ -83,10 +84,8 @@ def restore_model(checkpoint: dict[str, Any]) -> DigitNet:
 
 
 @pyplugs.register
-def plot_history(history: pd.DataFrame) -> Any:
+def plot_history(history: pd.DataFrame) -> Figure:
     """A figure of loss and accuracy over the epochs."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(5, 3), layout="constrained")
     left = figure.subplots()
     left.plot(history["epoch"], history["train_loss"], color="tab:blue")
