@@ -115,13 +115,9 @@ _writers: dict[str, tuple[_LineWriter, TextIO]] = {}
 def _stream(name: str, level: str, original: TextIO) -> TextIO:
     if name not in _writers:
         writer = _LineWriter(name, level, original)
-        # Raw on purpose: every print is in the journal before the next statement runs.
-        stream = io.TextIOWrapper(
-            writer,  # type: ignore[arg-type]
-            encoding="utf-8",
-            errors="replace",
-            write_through=True,
-        )
+        raw: Any = writer
+        # Unbuffered: every print is in the journal before the next statement runs.
+        stream = io.TextIOWrapper(raw, encoding="utf-8", errors="replace", write_through=True)
         _writers[name] = writer, stream
     return _writers[name][1]
 

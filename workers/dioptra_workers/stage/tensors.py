@@ -15,22 +15,27 @@ from torch.storage import TypedStorage, UntypedStorage
 Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-def _load_untyped(buffer: bytearray) -> UntypedStorage:
+# torch annotates its storages partly; here they are what they are.
+_Untyped: Any = UntypedStorage
+_Typed: Any = TypedStorage
+
+
+def _load_untyped(buffer: bytearray) -> Any:
     if not buffer:
-        return UntypedStorage(0)
+        return _Untyped(0)
     return torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
 
 
-def _load_typed(untyped: UntypedStorage, dtype: torch.dtype) -> TypedStorage:
-    return TypedStorage(wrap_storage=untyped, dtype=dtype, _internal=True)
+def _load_typed(untyped: Any, dtype: torch.dtype) -> Any:
+    return _Typed(wrap_storage=untyped, dtype=dtype, _internal=True)
 
 
-def _reduce_untyped(storage: UntypedStorage) -> Reduced:
-    flat = torch.empty(0, dtype=torch.uint8).set_(storage.cpu())
+def _reduce_untyped(storage: Any) -> Reduced:
+    flat: Any = torch.empty(0, dtype=torch.uint8).set_(storage.cpu())
     return _load_untyped, (pickle.PickleBuffer(flat.numpy()),)
 
 
-def _reduce_typed(storage: TypedStorage) -> Reduced:
+def _reduce_typed(storage: Any) -> Reduced:
     return _load_typed, (storage._untyped_storage, storage.dtype)  # noqa: SLF001 - no public name
 
 

@@ -1,0 +1,108 @@
+"""The command `dioptra-runner`."""
+
+import asyncio
+import logging
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from dioptra_workers.settings import RunnerSettings
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--controller",
+    envvar="DIOPTRA_RUNNER_CONTROLLER",
+    default="127.0.0.1:50051",
+    help="HOST:PORT of the controller.",
+)
+@click.option(
+    "--ray-address",
+    envvar="DIOPTRA_RUNNER_RAY_ADDRESS",
+    default="auto",
+    help='"local" starts a Ray on this machine; else "auto" or HOST:PORT.',
+)
+@click.option(
+    "--queues",
+    envvar="DIOPTRA_RUNNER_QUEUES",
+    default="default",
+    help="Queues that it serves, separated by commas.",
+)
+@click.option(
+    "--slots",
+    envvar="DIOPTRA_RUNNER_SLOTS",
+    default=64,
+    type=click.IntRange(min=1),
+    help="How many jobs it runs at once.",
+)
+@click.option(
+    "--name", envvar="DIOPTRA_RUNNER_NAME", default=socket.gethostname, help="Name for people."
+)
+@click.option(
+    "--store-url",
+    envvar="DIOPTRA_STORE_URL",
+    required=True,
+    help="Artifact store, as workers reach it: file:///... or s3://bucket/prefix.",
+)
+@click.option(
+    "--scratch-dir",
+    envvar="DIOPTRA_RUNNER_SCRATCH_DIR",
+    default=Path(tempfile.gettempdir(), "dioptra-ray"),
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory on every node for working directories and plugins.",
+)
+@click.option(
+    "--token-file",
+    envvar="DIOPTRA_TOKEN_FILE",
+    default=None,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File with the bearer token for the controller.",
+)
+@click.option(
+    "--num-cpus",
+    envvar="DIOPTRA_RUNNER_NUM_CPUS",
+    default=None,
+    type=int,
+    help="CPUs of a local Ray, if not all of the machine.",
+)
+@click.option("--log-level", envvar="DIOPTRA_LOG_LEVEL", default="INFO", help="DEBUG to ERROR.")
+def main(  # noqa: PLR0913 - one argument an option
+    *,
+    controller: str,
+    ray_address: str,
+    queues: str,
+    slots: int,
+    name: str,
+    store_url: str,
+    scratch_dir: Path,
+    token_file: Path | None,
+    num_cpus: int | None,
+    log_level: str,
+) -> None:
+    """Run jobs of a dioptra-ray controller on a Ray cluster."""
+    logging.basicConfig(
+        level=log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    settings = RunnerSettings(
+        controller=controller,
+        ray_address=ray_address,
+        queues=tuple(queue.strip() for queue in queues.split(",") if queue.strip()),
+        slots=slots,
+        name=name,
+        store_url=store_url,
+        scratch_dir=scratch_dir.absolute(),
+        token_file=token_file,
+        num_cpus=num_cpus,
+    )
+    from dioptra_workers.runner.service import serve  # noqa: PLC0415 - imports Ray: slow
+
+    sys.exit(asyncio.run(serve(settings)))
+
+
+if __name__ == "__main__":
+    main()

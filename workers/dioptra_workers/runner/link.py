@@ -1,0 +1,227 @@
+"""The stream to the controller: takes assignments, delivers reports, survives its loss."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
+from dioptra_ray.api.runner.v1.runner_service_pb2_grpc import RunnerServiceStub
+from dioptra_workers.runner.driver import Driver
+from dioptra_workers.runner.encode import (
+    read_assignment,
+    read_lease,
+    write_end,
+    write_events,
+    write_lease,
+)
+from dioptra_workers.runner.orders import JobEnded, LeaseKey
+from dioptra_workers.runner.outbox import Outbox
+from dioptra_workers.runner.plans import PlanCache
+from dioptra_workers.settings import RunnerSettings
+from dioptra_workers.stage.events import Event
+from dioptra_workers.stage.request import StageFailure
+
+FLUSH_SECONDS = 0.02
+"""Reports of a busy runner are gathered for so long, so that few commits hold many."""
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+SHORTEST_BACKOFF = 0.2
+LONGEST_BACKOFF = 5.0
+_FINAL = {
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+
+log = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """The controller will not have this runner; trying again changes nothing."""
+
+
+class Link:
+    """A runner as the controller sees it."""
+
+    def __init__(
+        self,
+        settings: RunnerSettings,
+        driver: Driver,
+        *,
+        runner_id: str,
+        ray_address: str,
+        resources: Callable[[], dict[str, float]],
+    ) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._runner_id = runner_id
+        self._ray_address = ray_address
+        self._resources = resources
+        self._metadata = settings.metadata()
+        self._channel = grpc.aio.insecure_channel(
+            settings.controller,
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.keepalive_time_ms", 20_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
+            ],
+        )
+        self._stub: Any = RunnerServiceStub(self._channel)
+        self._plans = PlanCache(self._stub, self._metadata)
+        self._outbox = Outbox()
+        self._flush = asyncio.Event()
+        # Held until the end of the attempt is committed: sequence of the end, 0 before.
+        self._held: dict[LeaseKey, int] = {}
+        self._cancelled: set[LeaseKey] = set()
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._welcomed = False
+
+    async def run(self) -> None:
+        """Serve the controller until cancelled; reconnects when the stream is lost.
+
+        Raises:
+            RefusedError: The controller refused this runner when it first came.
+        """
+        backoff = SHORTEST_BACKOFF
+        while True:
+            try:
+                async for _ in self._serve():
+                    backoff = SHORTEST_BACKOFF
+            except grpc.aio.AioRpcError as error:
+                if error.code() in _FINAL and not self._welcomed:
+                    raise RefusedError(error.details()) from None
+                log.warning("link.lost: %s %s", error.code().name, error.details())
+            await asyncio.sleep(backoff * random.uniform(0.7, 1.3))  # noqa: S311 - only spreads
+            backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    async def close(self) -> None:
+        """Forget all jobs and leave; nothing is reported any more."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self._channel.close()
+
+    async def _serve(self) -> AsyncIterator[None]:
+        """One stream, to its end; yields once the controller has welcomed us."""
+        stream = self._stub.Connect(metadata=self._metadata, wait_for_ready=True)
+        helpers: list[asyncio.Task[None]] = []
+        try:
+            await stream.write(pb.ConnectRequest(hello=await self._hello()))
+            first = await stream.read()
+            if first is grpc.aio.EOF:
+                return
+            self._welcome(first.welcome)
+            yield
+            helpers = [
+                asyncio.create_task(self._send(stream)),
+                asyncio.create_task(self._beat(stream, first.welcome.heartbeat_seconds)),
+            ]
+            async for response in stream:
+                self._handle(response)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            stream.cancel()
+
+    async def _hello(self) -> pb.Hello:
+        settings = self._settings
+        return pb.Hello(
+            runner_id=self._runner_id,
+            name=settings.name,
+            version=version("dioptra-ray"),
+            queues=settings.queues,
+            slots=settings.slots,
+            resources=await asyncio.to_thread(self._resources),
+            ray_address=self._ray_address,
+            store_url=settings.store_url,
+            leases=[write_lease(lease) for lease in self._held],
+        )
+
+    def _welcome(self, welcome: pb.Welcome) -> None:
+        self._welcomed = True
+        log.info("link.connected: %s", self._settings.controller)
+        self._outbox.rewind(welcome.committed_sequence)
+        self._forget_committed(welcome.committed_sequence)
+        for lease in map(read_lease, welcome.revoked):
+            if self._held.pop(lease, None) is not None:
+                self._driver.cancel(lease)
+        if self._outbox.has_unsent:
+            self._flush.set()
+
+    def _handle(self, response: pb.ConnectResponse) -> None:
+        match response.WhichOneof("message"):
+            case "assignment":
+                self._assigned(response.assignment)
+            case "cancellation":
+                lease = read_lease(response.cancellation.lease)
+                if lease in self._held:
+                    self._cancelled.add(lease)
+                    self._driver.cancel(lease)
+            case "acknowledgement":
+                self._outbox.acknowledge(response.acknowledgement.sequence)
+                self._forget_committed(response.acknowledgement.sequence)
+
+    def _forget_committed(self, sequence: int) -> None:
+        for lease, end in list(self._held.items()):
+            if 0 < end <= sequence:
+                del self._held[lease]
+
+    # Jobs
+
+    def _assigned(self, assignment: pb.Assignment) -> None:
+        lease = read_lease(assignment.lease)
+        if lease in self._held:
+            return  # said again after a reconnection
+        self._held[lease] = 0
+        job = asyncio.create_task(self._run_job(lease, assignment))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _run_job(self, lease: LeaseKey, assignment: pb.Assignment) -> None:
+        def emit(events: Sequence[Event]) -> None:
+            if lease in self._held:
+                for report in write_events(lease, events):
+                    self._outbox.append(report)
+                asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush.set)
+
+        try:
+            plan = await self._plans.get(assignment.plan_digest)
+            if lease in self._cancelled:
+                ended = JobEnded(outcome="cancelled")
+            else:
+                ended = await self._driver.run(read_assignment(assignment, plan), emit)
+        except Exception as error:  # a job must end, whatever is wrong with us
+            log.exception("job.broken: %s", lease)
+            failure = StageFailure(
+                reason="INTERNAL", message=f"The runner failed: {type(error).__name__}: {error}"
+            )
+            ended = JobEnded(outcome="failed", failure=failure)
+        self._cancelled.discard(lease)
+        if lease in self._held:
+            self._held[lease] = self._outbox.append(write_end(lease, ended))
+            self._flush.set()
+
+    # Sending
+
+    async def _send(self, stream: Any) -> None:
+        while True:
+            await self._flush.wait()
+            if self._driver.leases:
+                await asyncio.sleep(FLUSH_SECONDS)
+            self._flush.clear()
+            while reports := self._outbox.take():
+                await stream.write(pb.ConnectRequest(reports=pb.ReportBatch(reports=reports)))
+
+    async def _beat(self, stream: Any, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds or 1.0)
+            resources = await asyncio.to_thread(self._resources)
+            await stream.write(pb.ConnectRequest(heartbeat=pb.Heartbeat(resources=resources)))

@@ -1,0 +1,62 @@
+"""A runner's life: connect to Ray, serve the controller, leave quietly on SIGTERM."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import uuid
+
+from dioptra_workers.runner.cluster import Cluster
+from dioptra_workers.runner.driver import Driver
+from dioptra_workers.runner.link import Link, RefusedError
+from dioptra_workers.settings import RunnerSettings
+
+STOP_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: RunnerSettings) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(settings.ray_address, num_cpus=settings.num_cpus)
+    try:
+        # After Ray, which sets handlers of its own.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        return await _serve(settings, cluster, stopped)
+    finally:
+        cluster.close()
+
+
+async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Event) -> int:
+    driver = Driver(store_url=settings.store_url, scratch_dir=str(settings.scratch_dir))
+    driver.start()
+    link = Link(
+        settings,
+        driver,
+        runner_id=uuid.uuid4().hex,
+        ray_address=cluster.address,
+        resources=cluster.resources,
+    )
+    warming = asyncio.create_task(driver.warm_up())
+    serving = asyncio.create_task(link.run())
+    stopping = asyncio.create_task(stopped.wait())
+    code = 0
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        try:
+            serving.result()
+        except RefusedError as error:
+            log.error("runner.refused: %s", error)  # noqa: TRY400 - the trace says nothing more
+            code = 1
+    for task in (serving, stopping, warming):
+        task.cancel()
+    await asyncio.gather(serving, stopping, warming, return_exceptions=True)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await driver.stop()
+    await link.close()
+    return code

@@ -1,0 +1,38 @@
+"""What a runner is told at its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettings:
+    """Settings of a runner, read once.
+
+    Attributes:
+        controller: HOST:PORT of the controller.
+        ray_address: "local" starts a Ray on this machine; else "auto" or HOST:PORT.
+        queues: Queues that it serves.
+        slots: How many jobs it runs at once.
+        name: Name for people.
+        store_url: The artifact store, as workers reach it.
+        scratch_dir: Directory on every node for working directories and plugins.
+        token_file: File with the bearer token for the controller; None for none.
+        num_cpus: CPUs of a local Ray; None for what the machine has.
+    """
+
+    controller: str
+    ray_address: str
+    queues: tuple[str, ...]
+    slots: int
+    name: str
+    store_url: str
+    scratch_dir: Path
+    token_file: Path | None = None
+    num_cpus: int | None = None
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What accompanies every call to the controller."""
+        if self.token_file is None:
+            return ()
+        token = self.token_file.read_text(encoding="utf-8").strip()
+        return (("authorization", f"Bearer {token}"),)
