@@ -28,7 +28,7 @@ def workspace(working_dir: Path | None) -> Iterator[Path]:
         working_dir = working_dir.absolute()
         working_dir.mkdir(parents=True, exist_ok=True)
         stack.enter_context(contextlib.chdir(working_dir))
-        stack.enter_context(_environment({"__JOB_ID": "0"}))
+        stack.enter_context(_environment({"__JOB_ID": os.environ.get("__JOB_ID", "0")}))
         stack.enter_context(_no_bytecode())
         yield working_dir
 

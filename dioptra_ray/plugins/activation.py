@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
@@ -58,15 +58,25 @@ class _Residence:
         return isinstance(file, str) and _is_within(file, self.root)
 
 
-class _ImportWatch:
-    """Notices whether anything was imported at all; finds nothing."""
+class _SetFinder:
+    """Finds the plugins of a set in its root and nowhere else, and notices any import.
 
-    def __init__(self) -> None:
+    The ordinary search would prefer a regular package elsewhere to a plugin folder without
+    an `__init__.py`, and would merge such folders of one name.
+    """
+
+    def __init__(self, residence: _Residence) -> None:
+        self._residence = residence
         self.noticed = False
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         self.noticed = True
-        return None
+        if name not in self._residence.names:
+            return None
+        spec = PathFinder.find_spec(name, [self._residence.root])
+        if spec is not None and spec.loader is None:
+            spec.submodule_search_locations = [str(Path(self._residence.root, name))]
+        return spec
 
 
 @dataclass(slots=True)
@@ -78,7 +88,7 @@ class _Activation:
     sys_path: list[str]
     displaced: dict[str, ModuleType]
     records: pyplugs.Records
-    watch: _ImportWatch
+    finder: _SetFinder
     size: int = 0
     depth: int = 1
 
@@ -137,12 +147,12 @@ def _enter(plugin_set: PluginSet) -> None:
             sys_path=list(sys.path),
             displaced=_displace(residence),
             records=pyplugs.exchange_records(residence.records),
-            watch=_ImportWatch(),
+            finder=_SetFinder(residence),
         )
         sys.path.insert(0, residence.root)
         sys.modules.update(residence.modules)
         residence.graft.attach(residence.modules)
-        sys.meta_path.insert(0, _active.watch)
+        sys.meta_path.insert(0, _active.finder)
         _active.size = len(sys.modules)
 
 
@@ -156,8 +166,8 @@ def _leave() -> None:
         if active.depth:
             return
         residence = active.residence
-        sys.meta_path.remove(active.watch)
-        if active.watch.noticed or _was_changed(active):
+        sys.meta_path.remove(active.finder)
+        if active.finder.noticed or _was_changed(active):
             residence.modules = _collect(residence)
         residence.graft.detach(residence.modules)
         for name in residence.modules:

@@ -19,7 +19,32 @@ from types import ModuleType
 
 _LOG = logging.getLogger(__name__)
 _UNSAFE_TO_IMPORT = frozenset({"antigravity", "this"})
-_OWN = frozenset({"dioptra", "dioptra_ray", "dioptra_workers", "dioptra_controller"})
+# What our own code may import at any moment, also for the first time while a plugin runs.
+_OWN = frozenset(
+    {
+        "certifi",
+        "click",
+        "cloudpickle",
+        "dioptra",
+        "dioptra_controller",
+        "dioptra_ray",
+        "dioptra_workers",
+        "google",
+        "grpc",
+        "jsonschema",
+        "minio",
+        "msgpack",
+        "numpy",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "ray",
+        "rich",
+        "structlog",
+        "urllib3",
+        "yaml",
+    }
+)
 _INSTALLED_IN = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
 
@@ -27,8 +52,8 @@ _INSTALLED_IN = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platli
 def needed_names() -> frozenset[str]:
     """Top-level names of what this process itself runs on.
 
-    That is the standard library, and the installed packages that are loaded when this is
-    asked for the first time, before any plugin ran.
+    That is the standard library, our own imports, and the installed packages that are loaded
+    when this is asked for the first time, before any plugin ran.
     """
     loaded = {
         name
