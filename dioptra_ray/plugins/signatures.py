@@ -161,8 +161,8 @@ class _Analysis:
                     self.scope.read(statement)
                 case ast.FunctionDef() if decorator := self._register_decorator(statement):
                     self.functions.append(self._function(statement, decorator))
-                case ast.ClassDef() if self._is_artifact_task(statement):
-                    self.classes[statement.name] = _artifact_class(statement)
+                case ast.ClassDef() if base := self._artifact_base(statement):
+                    self.classes[statement.name] = _artifact_class(statement, base)
                 case _:
                     self.definitions.update(_bound_names(statement))
         return ModuleSignatures(
@@ -180,12 +180,15 @@ class _Analysis:
                 return decorator
         return None
 
-    def _is_artifact_task(self, definition: ast.ClassDef) -> bool:
-        names = [name for base in definition.bases if (name := dotted_name(base))]
-        return any(
-            name in self.classes or any(self.scope.means(name, target) for target in INTERFACE)
-            for name in names
-        )
+    def _artifact_base(self, definition: ast.ClassDef) -> ArtifactClass | None:
+        """What makes a class an artifact task, if anything does."""
+        for base in definition.bases:
+            name = dotted_name(base)
+            if name in self.classes:
+                return self.classes[name]
+            if name and any(self.scope.means(name, target) for target in INTERFACE):
+                return _INTERFACE
+        return None
 
     def _function(self, function: ast.FunctionDef, decorator: ast.expr) -> FunctionSignature:
         parameters = list(_parameters(function.args))
@@ -294,25 +297,28 @@ def _parameters(
         yield argument, default, "keyword_only"
 
 
-def _artifact_class(definition: ast.ClassDef) -> ArtifactClass:
+_INTERFACE: Final = ArtifactClass(
+    name="ArtifactTaskInterface", line=0, outputs=(OutputSignature(type="any"),)
+)
+
+
+def _artifact_class(definition: ast.ClassDef, base: ArtifactClass) -> ArtifactClass:
     methods = {node.name: node for node in definition.body if isinstance(node, ast.FunctionDef)}
-    outputs = (OutputSignature(type="any"),)
-    deserialize = methods.get("deserialize")
-    if deserialize and deserialize.returns:
-        names, _ = _name_types([deserialize.returns])
-        outputs = (OutputSignature(type=names[0], annotation=ast.unparse(deserialize.returns)),)
+    outputs, schema = base.outputs, base.argument_schema
+    if "deserialize" in methods:
+        hint = methods["deserialize"].returns
+        names, _ = _name_types([hint] if hint else [])
+        type_name = names[0] if names else "any"
+        outputs = (OutputSignature(type=type_name, annotation=_unparse(hint)),)
+    if "validation" in methods:
+        schema = _literal_return(methods["validation"])
     return ArtifactClass(
-        name=definition.name,
-        line=definition.lineno,
-        outputs=outputs,
-        argument_schema=_literal_return(methods.get("validation")),
+        name=definition.name, line=definition.lineno, outputs=outputs, argument_schema=schema
     )
 
 
-def _literal_return(function: ast.FunctionDef | None) -> dict[str, Any] | None:
-    returns = (
-        [node for node in ast.walk(function) if isinstance(node, ast.Return)] if function else []
-    )
+def _literal_return(function: ast.FunctionDef) -> dict[str, Any] | None:
+    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
     if len(returns) != 1 or returns[0].value is None:
         return None
     try:
