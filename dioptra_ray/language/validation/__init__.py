@@ -1,0 +1,70 @@
+"""Everything that is wrong with a description, found in one pass."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dioptra_ray.language.issues import Issue
+from dioptra_ray.language.limits import find_excess
+from dioptra_ray.language.paths import to_json_path
+from dioptra_ray.language.positions import PositionedMapping, position_of
+from dioptra_ray.language.validation.execution import execution_is_well_formed
+from dioptra_ray.language.validation.findings import Finding
+from dioptra_ray.language.validation.rules import apply_rules
+from dioptra_ray.language.validation.schema import check_shape
+from dioptra_ray.language.validation.scope import Scope
+
+__all__ = ["validate"]
+
+
+def validate(
+    description: Any, artifact_tasks: Mapping[str, Mapping[str, Any] | None] | None = None
+) -> list[Issue]:
+    """All problems of a description; it is valid when none of them is an error. Never raises.
+
+    Args:
+        description: What `load` returned, or any value.
+        artifact_tasks: The artifact tasks that may be used, each with the JSON schema of its
+            arguments (`properties`) or None. Without it, no artifact task is known.
+    """
+    try:
+        findings = list(_find(description, artifact_tasks or {}))
+    except RecursionError:
+        findings = [_too_large("its types or values are nested too deeply")]
+    return [_to_issue(finding, description) for finding in findings]
+
+
+def _find(description: Any, artifact_tasks: Mapping[str, Any]) -> Iterator[Finding]:
+    excess = find_excess(description)
+    if excess is not None:
+        yield _too_large(excess)
+        return
+    shape = list(check_shape(description, artifact_tasks))
+    yield from shape
+    if not shape:
+        yield from apply_rules(Scope(description))
+    if isinstance(description, Mapping):
+        yield from execution_is_well_formed(description)
+
+
+def _too_large(excess: str) -> Finding:
+    return Finding(
+        code="description.too_large", message=f"The description is too large: {excess}.", path=()
+    )
+
+
+def _to_issue(finding: Finding, description: Any) -> Issue:
+    position = None
+    file = None
+    if isinstance(description, PositionedMapping):
+        position = position_of(description, finding.path, key=finding.at_key)
+        file = description.file
+    line, column = position or (None, None)
+    return Issue(
+        severity=finding.severity,
+        code=finding.code,
+        message=finding.message,
+        path=to_json_path(finding.path),
+        line=line,
+        column=column,
+        file=file,
+    )

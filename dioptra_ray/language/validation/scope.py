@@ -1,0 +1,194 @@
+"""What the rules look at: the sections of a description, read once.
+
+A scope is made of a description whose shape is right, so everything here may be read
+without further checks; names may still be of any type, and point nowhere.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from dioptra_ray.language.graph import task_key
+from dioptra_ray.language.paths import Path
+from dioptra_ray.language.suggestions import did_you_mean
+from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types
+
+# Looking for similar names is slow; nobody reads more suggestions than this.
+_MAX_SUGGESTIONS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One input of a task."""
+
+    name: str
+    type: str
+    required: bool
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One output of a task or of an artifact input."""
+
+    name: str
+    type: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task of the `tasks` section."""
+
+    name: Any
+    plugin: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What one step calls, with the place of each argument.
+
+    Attributes:
+        step: Name of the step.
+        task: Name of the task, as written.
+        positional: Place and value of each positional argument.
+        keyword: Name, place and value of each keyword argument.
+        dependencies: Names as written.
+        path: Place of the step.
+    """
+
+    step: Any
+    task: Any
+    positional: tuple[tuple[Path, Any], ...]
+    keyword: tuple[tuple[Any, Path, Any], ...]
+    dependencies: tuple[str, ...]
+    path: Path
+
+    def arguments(self) -> Iterator[tuple[Path, Any]]:
+        """Place and value of every argument."""
+        yield from self.positional
+        for _, path, value in self.keyword:
+            yield path, value
+
+
+class Scope:
+    """The sections of one description."""
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self.description = description
+        self.types: Mapping[Any, Any] = description.get("types", {})
+        self.parameters: Mapping[Any, Any] = description.get("parameters", {})
+        self.graph: Mapping[Any, Any] = description["graph"]
+        self.artifact_outputs: Mapping[Any, Any] = description.get("artifact_outputs", {})
+        self.tasks = {name: _read_task(name, task) for name, task in description["tasks"].items()}
+        self.artifact_inputs = {
+            name: read_outputs(outputs, ("artifact_inputs", name))
+            for name, outputs in description.get("artifact_inputs", {}).items()
+        }
+        self._suggestions_left = _MAX_SUGGESTIONS
+
+    @cached_property
+    def calls(self) -> dict[Any, Call]:
+        """The calls of all steps that name one task."""
+        read = ((step, read_call(step, definition)) for step, definition in self.graph.items())
+        return {step: call for step, call in read if call is not None}
+
+    @cached_property
+    def built_types(self) -> dict[str, Type]:
+        """The types by name; raises TypeDefinitionError."""
+        return build_types(self.types)
+
+    @property
+    def type_names(self) -> Iterator[Any]:
+        """The names of all types that may be used."""
+        yield from BUILTIN_TYPES
+        yield from self.types
+
+    def knows_type(self, name: Any) -> bool:
+        """Whether a type of this name may be used."""
+        return name in BUILTIN_TYPES or name in self.types
+
+    def suggest(self, name: Any, candidates: Iterable[Any]) -> str:
+        """A "did you mean" sentence with a leading blank, or nothing."""
+        if self._suggestions_left == 0:
+            return ""
+        self._suggestions_left -= 1
+        return did_you_mean(name, candidates)
+
+
+def read_outputs(outputs: Any, path: Path) -> tuple[Output, ...]:
+    """One output or a list of them."""
+    entries = [(path, outputs)]
+    if isinstance(outputs, list | tuple):
+        entries = [((*path, index), output) for index, output in enumerate(outputs)]
+    return tuple(
+        Output(name=name, type=declared, path=(*place, name))
+        for place, output in entries
+        for name, declared in output.items()
+    )
+
+
+def read_call(step: Any, definition: Mapping[Any, Any]) -> Call | None:
+    """The call of a step; None when it does not name exactly one task."""
+    path: Path = ("graph", step)
+    dependencies = definition.get("dependencies", ())
+    if "task" in definition:
+        task = definition["task"]
+        positional = (
+            _positional(definition["args"], (*path, "args")) if "args" in definition else ()
+        )
+        keyword = _keyword(definition.get("kwargs", {}), (*path, "kwargs"))
+    else:
+        if len(definition) - ("dependencies" in definition) != 1:
+            return None
+        task = task_key(definition)
+        value = definition[task]
+        positional, keyword = (), ()
+        if isinstance(value, Mapping):
+            keyword = _keyword(value, (*path, task))
+        else:
+            positional = _positional(value, (*path, task))
+    return Call(
+        step=step,
+        task=task,
+        positional=positional,
+        keyword=keyword,
+        dependencies=(dependencies,) if isinstance(dependencies, str) else tuple(dependencies),
+        path=path,
+    )
+
+
+def _read_task(name: Any, task: Mapping[str, Any]) -> Task:
+    path: Path = ("tasks", name)
+    inputs = task.get("inputs", ())
+    return Task(
+        name=name,
+        plugin=task["plugin"],
+        inputs=tuple(_read_input(each, (*path, "inputs", i)) for i, each in enumerate(inputs)),
+        outputs=read_outputs(task.get("outputs", ()), (*path, "outputs")),
+    )
+
+
+def _read_input(definition: Mapping[str, Any], path: Path) -> Input:
+    if "name" in definition:
+        return Input(
+            name=definition["name"],
+            type=definition["type"],
+            required=definition.get("required", True),
+            path=(*path, "type"),
+        )
+    name, declared = next(iter(definition.items()))
+    return Input(name=name, type=declared, required=True, path=(*path, name))
+
+
+def _positional(value: Any, path: Path) -> tuple[tuple[Path, Any], ...]:
+    if isinstance(value, list | tuple):
+        return tuple(((*path, index), item) for index, item in enumerate(value))
+    return ((path, value),)
+
+
+def _keyword(value: Mapping[Any, Any], path: Path) -> tuple[tuple[Any, Path, Any], ...]:
+    return tuple((name, (*path, name), item) for name, item in value.items())

@@ -1,0 +1,209 @@
+"""Types: that they exist and can be built, and that values fit where they go."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dioptra_ray.language.graph import Reference
+from dioptra_ray.language.paths import Path
+from dioptra_ray.language.types import (
+    BUILTIN_TYPES,
+    Type,
+    TypeDefinitionError,
+    infer,
+    is_compatible,
+    parse_type,
+    referenced_names,
+)
+from dioptra_ray.language.types.building import sort_definitions
+from dioptra_ray.language.validation.findings import Finding, listing, show
+from dioptra_ray.language.validation.scope import Call, Input, Scope
+
+
+def parameter_types_exist(scope: Scope) -> Iterator[Finding]:
+    """The declared type of every parameter is defined."""
+    for name, parameter in scope.parameters.items():
+        if not isinstance(parameter, Mapping) or "type" not in parameter:
+            continue
+        declared = parameter["type"]
+        if not scope.knows_type(declared):
+            yield Finding(
+                code="param.undefined_type",
+                message=(
+                    f"Parameter {show(name)} has an unknown type, {show(declared)}."
+                    f"{scope.suggest(declared, scope.type_names)}"
+                ),
+                path=("parameters", name, "type"),
+            )
+
+
+def artifact_input_types_exist(scope: Scope) -> Iterator[Finding]:
+    """The type of every output of an artifact input is defined."""
+    for name, outputs in scope.artifact_inputs.items():
+        for output in outputs:
+            if not scope.knows_type(output.type):
+                yield Finding(
+                    code="artifact_input.undefined_type",
+                    message=(
+                        f"The output {show(output.name)} of artifact input {show(name)} has an "
+                        f"unknown type, {show(output.type)}."
+                        f"{scope.suggest(output.type, scope.type_names)}"
+                    ),
+                    path=output.path,
+                )
+
+
+def definitions_name_types(scope: Scope) -> Iterator[Finding]:
+    """Every type that a definition mentions is defined."""
+    for name, definition in scope.types.items():
+        for mentioned in referenced_names(definition):
+            if not scope.knows_type(mentioned):
+                yield Finding(
+                    code="type.undefined_reference",
+                    message=(
+                        f"Type {show(name)} is defined by an unknown type, {show(mentioned)}."
+                        f"{scope.suggest(mentioned, scope.type_names)}"
+                    ),
+                    path=("types", name),
+                )
+
+
+def definitions_have_an_order(scope: Scope) -> Iterator[Finding]:
+    """No type is defined by itself."""
+    try:
+        sort_definitions(scope.types)
+    except TypeDefinitionError as error:
+        not_found = error.code == "type.not_found"
+        message = error.message
+        if not_found:
+            message = "The types cannot be put in order while one of them is unknown."
+        yield Finding(
+            code="type.not_found_in_sort" if not_found else error.code,
+            message=message,
+            path=("types", error.type_name),
+        )
+
+
+def types_can_be_built(scope: Scope) -> Iterator[Finding]:
+    """Every definition makes a type."""
+    try:
+        scope.built_types  # noqa: B018 - built for what it may raise
+    except TypeDefinitionError as error:
+        yield Finding(code=error.code, message=error.message, path=("types", error.type_name))
+
+
+def defaults_fit(scope: Scope) -> Iterator[Finding]:
+    """The default of a parameter fits its declared type."""
+    for name, parameter in scope.parameters.items():
+        if not isinstance(parameter, Mapping) or not {"type", "default"} <= parameter.keys():
+            continue
+        found, declared = infer(parameter["default"]), scope.built_types[parameter["type"]]
+        if not is_compatible(found, declared):
+            yield Finding(
+                code="param.default_mismatch",
+                message=(
+                    f"The default of parameter {show(name)} is of type {describe(found)}, which "
+                    f"does not fit {describe(declared)}."
+                ),
+                path=("parameters", name, "default"),
+            )
+
+
+def arguments_fit(scope: Scope) -> Iterator[Finding]:
+    """The type of every argument fits the input that it goes to."""
+    resolver = Resolver(scope)
+    for call in scope.calls.values():
+        inputs = scope.tasks[call.task].inputs
+        for number, ((path, value), each) in enumerate(zip(call.positional, inputs, strict=False)):
+            if problem := _mismatch(resolver, call, each, value):
+                position = f"Argument {number + 1}"
+                yield _to_finding("arg.positional_mismatch", position, problem, path)
+        by_name = {each.name: each for each in inputs}
+        for name, path, value in call.keyword:
+            if problem := _mismatch(resolver, call, by_name[name], value):
+                yield _to_finding("arg.keyword_mismatch", f"Argument {show(name)}", problem, path)
+
+
+def unions_have_no_duplicates(scope: Scope) -> Iterator[Finding]:
+    """A union lists each member once."""
+    for name, definition in scope.types.items():
+        members = definition.get("union") if isinstance(definition, Mapping) else None
+        if not members:
+            continue
+        seen: set[Type] = set()
+        repeated: dict[str, None] = {}
+        for member in members:
+            built = parse_type(member, scope.built_types)
+            if built in seen:
+                repeated[describe(built)] = None
+            seen.add(built)
+        if repeated:
+            yield Finding(
+                code="type.union_duplicates",
+                message=f"Union {show(name)} has a member more than once: {listing(repeated)}.",
+                path=("types", name, "union"),
+                severity="warning",
+            )
+
+
+class Resolver:
+    """The types of references, each looked up once."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._known: dict[Reference, Type] = {}
+
+    def __call__(self, reference: Reference) -> Type:
+        """The type of what `reference` refers to; the reference must resolve."""
+        found = self._known.get(reference)
+        if found is None:
+            found = self._known[reference] = self._resolve(reference)
+        return found
+
+    def parameter(self, name: Any) -> Type:
+        """The declared type of a parameter, else that of its default."""
+        value = self._scope.parameters[name]
+        if not isinstance(value, Mapping):
+            return infer(value)
+        if "type" in value:
+            return self._scope.built_types[value["type"]]
+        return infer(value["default"])
+
+    def _resolve(self, reference: Reference) -> Type:
+        scope, name = self._scope, reference.name
+        if reference.output is None and name in scope.parameters:
+            return self.parameter(name)
+        if name in scope.graph:
+            outputs = scope.tasks[scope.calls[name].task].outputs
+        else:
+            outputs = scope.artifact_inputs[name]
+        if reference.output is None:
+            return scope.built_types[outputs[0].type]
+        # Names may repeat within an artifact input; the first counts.
+        declared = next(each.type for each in outputs if each.name == reference.output)
+        return scope.built_types[declared]
+
+
+def describe(described: Type) -> str:
+    """A type in a message: short."""
+    return show(str(described)).strip('"')
+
+
+def _mismatch(resolver: Resolver, call: Call, each: Input, value: Any) -> str:
+    found = infer(value, resolver)
+    declared = resolver._scope.built_types[each.type]  # noqa: SLF001 - same module
+    if is_compatible(found, declared):
+        return ""
+    return (
+        f"of step {show(call.step)} is of type {describe(found)}, but input {show(each.name)} of "
+        f"task {show(call.task)} takes {describe(declared)}.{_hint(found)}"
+    )
+
+
+def _hint(found: Type) -> str:
+    if found == BUILTIN_TYPES["any"]:
+        return " A value of type any fits only inputs of type any."
+    return ""
+
+
+def _to_finding(code: str, argument: str, problem: str, path: Path) -> Finding:
+    return Finding(code=code, message=f"{argument} {problem}", path=path)
