@@ -14,17 +14,12 @@ import structlog
 from dioptra_controller import __version__
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
-from dioptra_controller.rpc.cluster import ClusterServicer
-from dioptra_controller.rpc.experiments import ExperimentServicer
-from dioptra_controller.rpc.queues import QueueServicer
-from dioptra_controller.rpc.server import Server, Service
+from dioptra_controller.rpc.server import Server
+from dioptra_controller.rpc.services import make_services
 from dioptra_controller.settings import Settings, read_token
-from dioptra_ray.api.controller.v1 import cluster_service_pb2_grpc as cluster_grpc
-from dioptra_ray.api.controller.v1 import experiment_service_pb2_grpc as experiment_grpc
-from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as queue_grpc
+from dioptra_ray.store import open_store
 
 _log = structlog.get_logger("dioptra_controller")
-_PACKAGE = "dioptra_ray.api.controller.v1"
 
 
 class Controller:
@@ -32,11 +27,13 @@ class Controller:
 
     Attributes:
         address: HOST:PORT that it serves on; empty unless started.
+        database: Where everything is.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._database = open_database(settings.database_url.get_secret_value())
+        self.database = open_database(settings.database_url.get_secret_value())
+        self._store = open_store(settings.store_url)
         self._server: Server | None = None
         self.address = ""
 
@@ -47,8 +44,10 @@ class Controller:
             DioptraError: The database, the store or the address cannot be used.
         """
         token = read_token(self._settings.token_file)
-        await asyncio.to_thread(upgrade, self._database)
-        self._server = Server(self._services(), token=token)
+        await asyncio.to_thread(upgrade, self.database)
+        await asyncio.to_thread(self._store.check)
+        services = make_services(self.database, self._store, self._settings)
+        self._server = Server(services, token=token)
         self.address = await self._server.start(self._settings.listen)
         if self._settings.address_file is not None:
             write_atomically(self._settings.address_file, self.address)
@@ -60,34 +59,10 @@ class Controller:
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        await asyncio.to_thread(self._database.close)
+        await asyncio.to_thread(self.database.close)
         if self.address and self._settings.address_file is not None:
             self._settings.address_file.unlink(missing_ok=True)
         _log.info("controller.stopped", address=self.address)
-
-    def _services(self) -> list[Service]:
-        database = self._database
-
-        def runners() -> tuple[()]:
-            return ()
-
-        return [
-            Service(
-                name=f"{_PACKAGE}.ExperimentService",
-                servicer=ExperimentServicer(database),
-                add=experiment_grpc.add_ExperimentServiceServicer_to_server,
-            ),
-            Service(
-                name=f"{_PACKAGE}.QueueService",
-                servicer=QueueServicer(database, runners),
-                add=queue_grpc.add_QueueServiceServicer_to_server,
-            ),
-            Service(
-                name=f"{_PACKAGE}.ClusterService",
-                servicer=ClusterServicer(self._settings.store_url, runners),
-                add=cluster_grpc.add_ClusterServiceServicer_to_server,
-            ),
-        ]
 
 
 async def serve(settings: Settings) -> None:

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         token_file: Holds the bearer token that every call must bring.
         address_file: Gets the bound address once the server serves.
         lease_seconds: After how long without a heartbeat a runner has lost its jobs.
+        max_upload_bytes: How large an uploaded artifact may be.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     token_file: Path | None = None
     address_file: Path | None = None
     lease_seconds: float = Field(default=30.0, gt=0)
+    max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
     log_level: str = "INFO"
 
     @field_validator("log_level")

@@ -1,0 +1,175 @@
+"""The rows of artifacts: what they are, where they lie, and where they came from."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy
+from sqlalchemy import RowMapping, select
+
+from dioptra_controller import paging
+from dioptra_controller.database.registry_tables import ARTIFACTS
+from dioptra_ray.errors import NotFoundError
+from dioptra_ray.store.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where an artifact came from, and what can read it.
+
+    Attributes:
+        job_id: The job that made it; None for an upload.
+        entrypoint: The entrypoint of that job; empty for an upload.
+        step: The step whose output it holds; may be empty.
+        output: The output of that step; may be empty.
+        task: Id of the artifact task, "plugin.module.Class"; may be empty for an upload.
+        plugin_digest: Bundle with that task.
+        outputs: (name, type) of what the task's `deserialize` returns, in order.
+    """
+
+    job_id: int | None = None
+    entrypoint: str = ""
+    step: str = ""
+    output: str = ""
+    task: str = ""
+    plugin_digest: str = ""
+    outputs: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactRecord:
+    """A stored artifact, all of whose bytes are there.
+
+    Attributes:
+        id: Unique, increasing, never used twice.
+        name: The artifact output's name, or the name given on upload.
+        key: In the artifact store.
+        lineage: Where it came from.
+        is_directory: Whether it is a directory.
+        basename: Name of the file or directory.
+        size: Total, in bytes.
+        digest: Of the whole.
+        manifest_json: What the store says about its files.
+        create_time: When it became visible.
+    """
+
+    id: int
+    name: str
+    key: str
+    lineage: Lineage
+    is_directory: bool
+    basename: str
+    size: int
+    digest: str
+    manifest_json: str
+    create_time: dt.datetime
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it consists of."""
+        return Manifest.from_json(self.manifest_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactFilter:
+    """Which artifacts to list; 0 and empty mean all."""
+
+    job_id: int = 0
+    name: str = ""
+    entrypoint: str = ""
+
+
+def record(
+    connection: sqlalchemy.Connection,
+    *,
+    name: str,
+    key: str,
+    manifest_json: str,
+    lineage: Lineage | None = None,
+) -> int:
+    """Make a stored artifact visible, and return its id.
+
+    Args:
+        connection: The transaction.
+        name: Of the artifact.
+        key: Where its bytes lie in the store; no two artifacts share one.
+        manifest_json: `Manifest.to_json()` of the store.
+        lineage: Where it came from; None for an upload that nothing is known of.
+    """
+    known = lineage or Lineage()
+    manifest = Manifest.from_json(manifest_json)
+    row = {
+        "name": name,
+        "key": key,
+        "job_id": known.job_id,
+        "entrypoint": known.entrypoint,
+        "step": known.step,
+        "output": known.output,
+        "task": known.task,
+        "plugin_digest": known.plugin_digest,
+        "outputs": [list(output) for output in known.outputs],
+        "is_directory": manifest.is_directory,
+        "basename": manifest.basename,
+        "size": manifest.size,
+        "digest": manifest.digest,
+        "manifest": manifest_json,
+        "create_time": dt.datetime.now(dt.UTC),
+    }
+    statement = ARTIFACTS.insert().values(**row).returning(ARTIFACTS.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def get(connection: sqlalchemy.Connection, artifact_id: int) -> ArtifactRecord:
+    """Read an artifact.
+
+    Raises:
+        NotFoundError: There is none with that id.
+    """
+    query = select(ARTIFACTS).where(ARTIFACTS.c.id == artifact_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no artifact {artifact_id}", kind="artifact")
+    return _read(row)
+
+
+def list_page(
+    connection: sqlalchemy.Connection, page: paging.PageRequest, wanted: ArtifactFilter
+) -> paging.Page[ArtifactRecord]:
+    """One page of artifacts, the newest first."""
+    size = paging.page_size(page.size)
+    bound = ("artifacts", wanted.job_id, wanted.name, wanted.entrypoint)
+    after = paging.decode(page.token, *bound)
+    query = select(ARTIFACTS).order_by(ARTIFACTS.c.id.desc()).limit(size + 1)
+    if wanted.job_id:
+        query = query.where(ARTIFACTS.c.job_id == wanted.job_id)
+    if wanted.name:
+        query = query.where(ARTIFACTS.c.name == wanted.name)
+    if wanted.entrypoint:
+        query = query.where(ARTIFACTS.c.entrypoint == wanted.entrypoint)
+    if after is not None:
+        query = query.where(ARTIFACTS.c.id < after[0])
+    rows = [_read(row) for row in connection.execute(query).mappings()]
+    return paging.slice_page(rows, size, *bound, key=lambda row: [row.id])
+
+
+def _read(row: RowMapping) -> ArtifactRecord:
+    return ArtifactRecord(
+        id=row["id"],
+        name=row["name"],
+        key=row["key"],
+        lineage=Lineage(
+            job_id=row["job_id"],
+            entrypoint=row["entrypoint"],
+            step=row["step"],
+            output=row["output"],
+            task=row["task"],
+            plugin_digest=row["plugin_digest"],
+            outputs=tuple((name, kind) for name, kind in row["outputs"]),
+        ),
+        is_directory=row["is_directory"],
+        basename=row["basename"],
+        size=row["size"],
+        digest=row["digest"],
+        manifest_json=row["manifest"],
+        create_time=row["create_time"],
+    )

@@ -1,0 +1,160 @@
+"""ArtifactService."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+
+from dioptra_controller.artifacts import catalog
+from dioptra_controller.artifacts.readers import find_reader
+from dioptra_controller.artifacts.upload import Upload
+from dioptra_controller.database.engine import Database
+from dioptra_controller.paging import PageRequest
+from dioptra_controller.registry.names import check_name
+from dioptra_controller.registry.requests import once
+from dioptra_controller.rpc.encode_artifacts import write_artifact
+from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
+from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as pb_grpc
+from dioptra_ray.errors import InvalidRequestError
+from dioptra_ray.store import ArtifactStore, Manifest
+
+
+class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
+    """Answers for artifacts."""
+
+    def __init__(self, database: Database, store: ArtifactStore, *, max_upload: int) -> None:
+        self._database = database
+        self._store = store
+        self._max_upload = max_upload
+
+    async def GetArtifact(
+        self, request: pb.GetArtifactRequest, context: Any
+    ) -> pb.GetArtifactResponse:
+        """Show one with its files."""
+        found = await self._database.read(catalog.get, request.id)
+        return pb.GetArtifactResponse(artifact=write_artifact(found, self._store.url))
+
+    async def ListArtifacts(
+        self, request: pb.ListArtifactsRequest, context: Any
+    ) -> pb.ListArtifactsResponse:
+        """Show a page of them without their files."""
+        page = PageRequest(size=request.page_size, token=request.page_token)
+        wanted = catalog.ArtifactFilter(
+            job_id=request.job_id, name=request.name, entrypoint=request.entrypoint
+        )
+        found = await self._database.read(catalog.list_page, page, wanted)
+        rows = [write_artifact(one, self._store.url, with_files=False) for one in found.rows]
+        return pb.ListArtifactsResponse(artifacts=rows, next_page_token=found.next_token)
+
+    async def DownloadArtifact(
+        self, request: pb.DownloadArtifactRequest, context: Any
+    ) -> AsyncIterator[pb.DownloadArtifactResponse]:
+        """Send the content of one file."""
+        found = await self._database.read(catalog.get, request.id)
+        chunks = await asyncio.to_thread(self._store.open_file, found.key, request.path)
+        try:
+            while chunk := await asyncio.to_thread(next, chunks, b""):
+                yield pb.DownloadArtifactResponse(content=chunk)
+        finally:
+            await asyncio.to_thread(_close, chunks)
+
+    async def UploadArtifact(
+        self, request_iterator: AsyncIterator[pb.UploadArtifactRequest], context: Any
+    ) -> pb.UploadArtifactResponse:
+        """Store what was made outside of a job."""
+        header = await _read_header(request_iterator)
+        check_name("artifact", header.name)
+        # Before the bytes come: a wrong task should not cost an upload.
+        reader = await self._database.read(find_reader, header.task)
+        upload = Upload(
+            header.basename, is_directory=header.is_directory, max_bytes=self._max_upload
+        )
+        with upload:
+            async for request in request_iterator:
+                await asyncio.to_thread(_take, upload, request)
+            path = upload.finish()
+            record = await self._keep(header, reader, path)
+        return pb.UploadArtifactResponse(artifact=write_artifact(record, self._store.url))
+
+    async def _keep(
+        self, header: pb.UploadArtifactHeader, reader: catalog.Lineage, path: Path
+    ) -> catalog.ArtifactRecord:
+        key = f"uploads/{uuid.uuid4().hex}"
+        kept = False
+        try:
+            manifest = await _to_the_end(self._store.put_artifact, key, path)
+            record = await self._database.write(_record, header, reader, key, manifest)
+            kept = record.key == key
+        finally:
+            if not kept:
+                # Nothing refers to it: the row was not written, or an equal request was first.
+                await asyncio.to_thread(self._store.delete_artifact, key)
+        return record
+
+
+async def _to_the_end(function: Callable[[str, Path], Manifest], key: str, path: Path) -> Manifest:
+    """Run on a thread and wait for its end even when the call is cancelled meanwhile."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, key, path))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await work
+        raise
+
+
+def _record(
+    connection: sqlalchemy.Connection,
+    header: pb.UploadArtifactHeader,
+    reader: catalog.Lineage,
+    key: str,
+    manifest: Manifest,
+) -> catalog.ArtifactRecord:
+    def create() -> str:
+        made = catalog.record(
+            connection,
+            name=header.name,
+            key=key,
+            manifest_json=manifest.to_json(),
+            lineage=reader,
+        )
+        return str(made)
+
+    content = header.SerializeToString(deterministic=True) + manifest.digest.encode()
+    artifact_id = once(
+        connection, header.request_id, method="UploadArtifact", content=content, create=create
+    )
+    return catalog.get(connection, int(artifact_id))
+
+
+async def _read_header(
+    requests: AsyncIterator[pb.UploadArtifactRequest],
+) -> pb.UploadArtifactHeader:
+    first = await anext(aiter(requests), None)
+    if first is None or first.WhichOneof("part") != "header":
+        raise InvalidRequestError("the first message of an upload must be its header")
+    return first.header
+
+
+def _take(upload: Upload, request: pb.UploadArtifactRequest) -> None:
+    match request.WhichOneof("part"):
+        case "path":
+            upload.begin_file(request.path)
+        case "content":
+            upload.write(request.content)
+        case _:
+            raise InvalidRequestError(
+                "after its header, an upload consists of paths and contents only"
+            )
+
+
+def _close(chunks: Iterator[bytes]) -> None:
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        # After a cancelled call a thread may still be inside of it; it ends by itself then.
+        with contextlib.suppress(ValueError):
+            close()

@@ -1,0 +1,116 @@
+"""RegistryService: registration of a whole project folder."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy
+
+from dioptra_controller.database.engine import Database
+from dioptra_controller.registry import registration
+from dioptra_controller.registry.registration import Registered, Registration, Strategy
+from dioptra_controller.registry.requests import once
+from dioptra_controller.registry.snapshots import Outcome
+from dioptra_controller.rpc.archives import read_bounded
+from dioptra_ray.api.controller.v1 import registry_service_pb2 as pb
+from dioptra_ray.api.controller.v1 import registry_service_pb2_grpc as pb_grpc
+from dioptra_ray.errors import ConflictError, InvalidRequestError
+from dioptra_ray.project.model import Project
+from dioptra_ray.project.reader import read_project
+from dioptra_ray.store import ArtifactStore, bundle_key
+
+DEFAULT_CONFIG = "dioptra.toml"
+
+# Another import of the same plugins may come between reading and writing.
+_MAX_TRIES = 5
+
+_STRATEGIES: Mapping[int, Strategy] = {
+    pb.CONFLICT_STRATEGY_UNSPECIFIED: Strategy.UPDATE,
+    pb.CONFLICT_STRATEGY_FAIL: Strategy.FAIL,
+    pb.CONFLICT_STRATEGY_UPDATE: Strategy.UPDATE,
+    pb.CONFLICT_STRATEGY_OVERWRITE: Strategy.OVERWRITE,
+}
+_OUTCOMES: Mapping[str, pb.ImportOutcome.ValueType] = {
+    Outcome.CREATED: pb.IMPORT_OUTCOME_CREATED,
+    Outcome.UPDATED: pb.IMPORT_OUTCOME_UPDATED,
+    Outcome.UNCHANGED: pb.IMPORT_OUTCOME_UNCHANGED,
+}
+
+
+class RegistryServicer(pb_grpc.RegistryServiceServicer):
+    """Answers for registration."""
+
+    def __init__(self, database: Database, store: ArtifactStore) -> None:
+        self._database = database
+        self._store = store
+
+    async def ImportResources(
+        self, request: pb.ImportResourcesRequest, context: Any
+    ) -> pb.ImportResourcesResponse:
+        """Register a project, all or nothing."""
+        if request.strategy not in _STRATEGIES:
+            raise InvalidRequestError(f"there is no conflict strategy {request.strategy}")
+        project = await asyncio.to_thread(_read, request)
+        for attempt in range(1, _MAX_TRIES + 1):
+            try:
+                registered = await self._register(request, project)
+            except ConflictError:
+                if attempt == _MAX_TRIES:
+                    raise
+            else:
+                break
+        return pb.ImportResourcesResponse(resources=map(_encode, registered))
+
+    async def _register(
+        self, request: pb.ImportResourcesRequest, project: Project
+    ) -> list[Registered]:
+        known = await self._database.read(registration.load_known, project)
+        prepared = await asyncio.to_thread(
+            self._prepare, project, known, _STRATEGIES[request.strategy]
+        )
+        return await self._database.write(_store, request, prepared)
+
+    def _prepare(
+        self, project: Project, known: registration.Known, strategy: Strategy
+    ) -> Registration:
+        def fetch(digest: str) -> bytes:
+            return self._store.get_blob(bundle_key(digest))
+
+        prepared = registration.prepare(project, known, strategy, fetch)
+        for item in prepared.plugins:
+            # Named by its content: putting it again, or for nothing, does no harm.
+            self._store.put_blob(bundle_key(item.bundle.digest), item.bundle.content)
+        return prepared
+
+
+def _read(request: pb.ImportResourcesRequest) -> Project:
+    files = read_bounded(request.archive)
+    return read_project(files, request.config_path or DEFAULT_CONFIG)
+
+
+def _store(
+    connection: sqlalchemy.Connection,
+    request: pb.ImportResourcesRequest,
+    prepared: Registration,
+) -> list[Registered]:
+    content = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+
+    def create() -> str:
+        done = registration.apply(connection, prepared)
+        return json.dumps([[one.kind, one.name, one.number, one.outcome] for one in done])
+
+    result = once(
+        connection, request.request_id, method="ImportResources", content=content, create=create
+    )
+    return [
+        Registered(kind=kind, name=name, number=number, outcome=Outcome(outcome))
+        for kind, name, number, outcome in json.loads(result)
+    ]
+
+
+def _encode(one: Registered) -> pb.ImportedResource:
+    return pb.ImportedResource(
+        kind=one.kind, name=one.name, snapshot=one.number, outcome=_OUTCOMES[one.outcome]
+    )
