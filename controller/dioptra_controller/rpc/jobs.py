@@ -1,0 +1,144 @@
+"""JobService."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller.database.engine import Database
+from dioptra_controller.jobs import cancelling, creation, events, logs, metrics, records
+from dioptra_controller.jobs.compiling import Compiler
+from dioptra_controller.jobs.outline import Outlines
+from dioptra_controller.paging import PageRequest
+from dioptra_controller.registry.requests import once
+from dioptra_controller.rpc import job_messages as messages
+from dioptra_controller.scheduling.hub import Hub
+from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
+from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as pb_grpc
+
+
+class JobServicer(pb_grpc.JobServiceServicer):
+    """Answers for jobs."""
+
+    def __init__(self, database: Database, hub: Hub) -> None:
+        self._database = database
+        self._hub = hub
+        self._compiler = Compiler()
+
+    async def CreateJob(self, request: pb.CreateJobRequest, context: Any) -> pb.CreateJobResponse:
+        """Create one, once for a request id."""
+        run, compiler, now = messages.read_create(request), self._compiler, self._hub.now()
+
+        def create(connection: sa.Connection) -> int:
+            return creation.create_job(connection, run, compiler=compiler, now=now)
+
+        job = await self._make(request, create)
+        return pb.CreateJobResponse(job=messages.write_job(job, self._hub.runners()))
+
+    async def RetryJob(self, request: pb.RetryJobRequest, context: Any) -> pb.RetryJobResponse:
+        """Repeat one, once for a request id."""
+        now = self._hub.now()
+
+        def repeat(connection: sa.Connection) -> int:
+            return creation.retry_job(connection, request.id, now=now)
+
+        job = await self._make(request, repeat)
+        return pb.RetryJobResponse(job=messages.write_job(job, self._hub.runners()))
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
+        """Show one."""
+        job = await self._database.read(records.get, request.id, self._hub.outlines)
+        return pb.GetJobResponse(job=messages.write_job(job, self._hub.runners()))
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
+        """Show a page of them."""
+        page = PageRequest(size=request.page_size, token=request.page_token)
+        wanted = messages.read_filter(request)
+        found = await self._database.read(records.list_page, page, wanted)
+        runners = self._hub.runners()
+        return pb.ListJobsResponse(
+            jobs=[messages.write_job(job, runners) for job in found.rows],
+            next_page_token=found.next_token,
+        )
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Any) -> pb.CancelJobResponse:
+        """Stop one."""
+        await self._hub.write(cancelling.cancel_job, request.id, now=self._hub.now())
+        job = await self._database.read(records.get, request.id, self._hub.outlines)
+        return pb.CancelJobResponse(job=messages.write_job(job, self._hub.runners()))
+
+    async def WatchJob(
+        self, request: pb.WatchJobRequest, context: Any
+    ) -> AsyncIterator[pb.WatchJobResponse]:
+        """Send its events, from any sequence on, until the last one."""
+        after = request.after_sequence
+        job = await self._database.read(records.get, request.id, self._hub.outlines)
+        with self._hub.watch_job(request.id) as changed:
+            while True:
+                changed.clear()
+                page = await self._database.read(events.read_after, request.id, after)
+                for event in page.events:
+                    yield messages.write_event(event, job, self._hub.runners())
+                    after = event.sequence
+                if page.is_last:
+                    return
+                if not page.events:
+                    await changed.wait()
+
+    async def ListJobLogs(
+        self, request: pb.ListJobLogsRequest, context: Any
+    ) -> pb.ListJobLogsResponse:
+        """Show a page of what it said."""
+        page = PageRequest(size=request.page_size, token=request.page_token)
+        wanted = logs.LogFilter(step=request.step, level=request.level)
+        found = await self._database.read(logs.list_page, request.id, page, wanted)
+        return pb.ListJobLogsResponse(
+            records=map(messages.write_log, found.rows), next_page_token=found.next_token
+        )
+
+    async def WatchJobLogs(
+        self, request: pb.WatchJobLogsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchJobLogsResponse]:
+        """Send what it says, from any sequence on, until it has ended."""
+        after = request.after_sequence
+        with self._hub.watch_job(request.id) as changed:
+            while True:
+                changed.clear()
+                batch = await self._database.read(logs.read_after, request.id, after)
+                if batch.records:
+                    yield pb.WatchJobLogsResponse(records=map(messages.write_log, batch.records))
+                    after = batch.records[-1].sequence
+                if batch.is_last:
+                    return
+                if not batch.records:
+                    await changed.wait()
+
+    async def ListJobMetrics(
+        self, request: pb.ListJobMetricsRequest, context: Any
+    ) -> pb.ListJobMetricsResponse:
+        """Show its metrics."""
+        points = await self._database.read(metrics.list_for_job, request.id, request.name)
+        return pb.ListJobMetricsResponse(metrics=map(messages.write_metric, points))
+
+    async def _make(
+        self,
+        request: pb.CreateJobRequest | pb.RetryJobRequest,
+        make: Callable[[sa.Connection], int],
+    ) -> records.JobRecord:
+        return await self._hub.write(_make_once, request, make, self._hub.outlines)
+
+
+def _make_once(
+    connection: sa.Connection,
+    request: pb.CreateJobRequest | pb.RetryJobRequest,
+    make: Callable[[sa.Connection], int],
+    outlines: Outlines,
+) -> records.JobRecord:
+    job_id = once(
+        connection,
+        request.request_id,
+        method=type(request).__name__.removesuffix("Request"),
+        content=request.SerializeToString(deterministic=True),
+        create=lambda: str(make(connection)),
+    )
+    return records.get(connection, int(job_id), outlines)
