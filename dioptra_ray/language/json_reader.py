@@ -1,6 +1,7 @@
 """JSON from hostile sources: repeated keys are reported, size and depth are bounded."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from dioptra_ray.language.issues import Issue
@@ -29,17 +30,20 @@ def read_json(text: str, *, file: str | None = None) -> Document:
         return _problem("syntax.too_deep", "The JSON text is nested too deeply.", file)
     except ValueError as error:
         return _problem("syntax.value", f"A number cannot be read: {error}.", file)
-    # JSON is YAML but for tabs between its parts, so the YAML reader knows the places.
-    places = read_yaml(text.replace("\t", " "), file=file)
-    problem = _find_problem(value, repeated, places, file)
-    return problem or Document(value=value, spot=places.spot)
+
+    def read_places() -> Document:
+        # JSON is YAML but for tabs between its parts, so the YAML reader knows the places.
+        return read_yaml(text.replace("\t", " "), file=file)
+
+    problem = _find_problem(value, repeated, read_places, file)
+    return problem or Document(value=value, locate=lambda: read_places().locate())
 
 
 def _find_problem(
-    value: Any, repeated: list[str], places: Document, file: str | None
+    value: Any, repeated: list[str], read_places: Callable[[], Document], file: str | None
 ) -> Document | None:
     if repeated:
-        placed = tuple(i for i in places.issues if i.code == "syntax.duplicate_key")
+        placed = tuple(i for i in read_places().issues if i.code == "syntax.duplicate_key")
         if placed:
             return Document(issues=placed)
         return _problem("syntax.duplicate_key", f"The key {repeated[0]!r} is given twice.", file)

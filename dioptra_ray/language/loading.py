@@ -39,7 +39,7 @@ def load(text_or_path: str | bytes | Path, *, file: str | None = None) -> Positi
         document = Document(issues=(_not_a_mapping(document.value, name),))
     if document.issues:
         raise _refusal(document.issues)
-    return PositionedMapping(document.value, spot=document.spot, file=name)
+    return PositionedMapping(document.value, locate=document.locate, file=name)
 
 
 def _as_path(text_or_path: str | bytes | Path, file: str | None) -> Path | None:

@@ -1,6 +1,6 @@
 """Where in a text each part of a description was written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dioptra_ray.language.paths import from_json_path
@@ -23,20 +23,31 @@ class Spot:
         self.parts: dict[Any, tuple[Position, Spot]] = {}
 
 
+Locate = Callable[[], Spot | None]
+
+
 class PositionedMapping(dict[Any, Any]):
     """A description that knows where its parts were written.
 
     Attributes:
-        spot: Where everything was written.
         file: Name of the file; None for a text without one.
     """
 
-    __slots__ = ("file", "spot")
+    __slots__ = ("_locate", "_spot", "file")
 
-    def __init__(self, value: Mapping[Any, Any], *, spot: Spot | None, file: str | None) -> None:
+    def __init__(self, value: Mapping[Any, Any], *, locate: Locate, file: str | None) -> None:
         super().__init__(value)
-        self.spot = spot
         self.file = file
+        self._locate: Locate | None = locate
+        self._spot: Spot | None = None
+
+    @property
+    def spot(self) -> Spot | None:
+        """Where everything was written; found when first asked for, which valid texts never are."""
+        if self._locate is not None:
+            self._spot = self._locate()
+            self._locate = None
+        return self._spot
 
     def __reduce__(self) -> tuple[type[dict[Any, Any]], tuple[dict[Any, Any]]]:
         """Copies and pickles are plain mappings: positions belong to the text at hand."""
@@ -56,11 +67,11 @@ def position_of(
         path: A JSON path, or the keys and indices themselves.
         key: Where the last key starts, not its value.
     """
-    if not isinstance(mapping, PositionedMapping) or mapping.spot is None:
+    spot = mapping.spot if isinstance(mapping, PositionedMapping) else None
+    if spot is None:
         return None
     if isinstance(path, str):
         path = from_json_path(path)
-    spot = mapping.spot
     position = spot.position
     for part, (start, inner) in _walk(spot, path):
         is_last = len(path) > 0 and part == len(path) - 1

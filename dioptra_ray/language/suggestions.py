@@ -29,3 +29,17 @@ def did_you_mean(name: object, candidates: Iterable[object]) -> str:
     """A sentence to append, with a leading blank, or nothing."""
     match = closest(name, candidates)
     return f" Did you mean {match!r}?" if match is not None else ""
+
+
+class Suggestions:
+    """`did_you_mean` for a whole text: looking is slow, and nobody reads hundreds of hints."""
+
+    def __init__(self, limit: int = 100) -> None:
+        self._left = limit
+
+    def __call__(self, name: object, candidates: Iterable[object]) -> str:
+        """As `did_you_mean`, until the limit is reached."""
+        if self._left == 0:
+            return ""
+        self._left -= 1
+        return did_you_mean(name, candidates)

@@ -21,7 +21,7 @@ from yaml.scanner import Scanner
 
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.language.limits import MAX_DEPTH, MAX_SCALAR, MAX_VALUES
-from dioptra_ray.language.positions import Spot
+from dioptra_ray.language.positions import Locate, Spot
 
 try:
     from yaml._yaml import CParser
@@ -33,18 +33,22 @@ _SECOND_OPINION = 256 * 1024
 _LONG_SCALARS = ("int", "float", "timestamp")
 
 
+def _nowhere() -> Spot | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """What a text holds.
 
     Attributes:
         value: Its value; None when it cannot be read.
-        spot: Where its parts are; None when nothing is known.
+        locate: Finds where its parts are; gives None when nothing is known.
         issues: What is wrong with the text; the value is unusable when there are any.
     """
 
     value: Any = None
-    spot: Spot | None = None
+    locate: Locate = _nowhere
     issues: tuple[Issue, ...] = ()
 
 
@@ -210,7 +214,7 @@ def _read(loader: Any, file: str | None) -> Document:
     try:
         node = loader.get_single_node()
         if node is None:
-            return Document(spot=Spot((1, 1)))
+            return Document()
         value = loader.construct_document(node)
     except _Refusal as error:
         return Document(issues=(_issue(error.code, error.message, error.problem_mark, file),))
@@ -230,7 +234,8 @@ def _read(loader: Any, file: str | None) -> Document:
                 for code, message, line, column in problems
             )
         )
-    return Document(value=value, spot=_spot(node, loader.entries, {}))
+    entries = loader.entries
+    return Document(value=value, locate=lambda: _spot(node, entries, {}))
 
 
 def is_text(value: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dioptra_ray.language.suggestions import did_you_mean
+from dioptra_ray.language.suggestions import Suggestions
 from dioptra_ray.language.validation.findings import Finding, kind_of, listing, show
 
 _Check = tuple[Callable[[Any], bool], str]
@@ -23,15 +23,16 @@ def execution_is_well_formed(description: Mapping[str, Any]) -> Iterator[Finding
     if not isinstance(section, Mapping):
         yield _not_a_mapping("`execution`", section, ("execution",))
         return
-    yield from _unknown_keys("`execution`", section, _TOP_LEVEL, ("execution",))
+    suggest = Suggestions()
+    yield from _unknown_keys("`execution`", section, _TOP_LEVEL, ("execution",), suggest)
     for key in ("parallel", "isolation"):
         if key in section:
             yield from _check_value("`execution`", key, section[key], _TOP_LEVEL, ("execution",))
     if "steps" in section:
-        yield from _check_steps(section["steps"], description.get("graph"))
+        yield from _check_steps(section["steps"], description.get("graph"), suggest)
 
 
-def _check_steps(steps: Any, graph: Any) -> Iterator[Finding]:
+def _check_steps(steps: Any, graph: Any, suggest: Suggestions) -> Iterator[Finding]:
     path = ("execution", "steps")
     if not isinstance(steps, Mapping):
         yield _not_a_mapping("`execution.steps`", steps, path)
@@ -42,7 +43,7 @@ def _check_steps(steps: Any, graph: Any) -> Iterator[Finding]:
             yield Finding(
                 code="execution.unknown_step",
                 message=f"`execution` speaks of step {show(step)}, which is not in the graph."
-                f"{did_you_mean(step, graph)}",
+                f"{suggest(step, graph)}",
                 path=place,
                 at_key=True,
             )
@@ -50,7 +51,7 @@ def _check_steps(steps: Any, graph: Any) -> Iterator[Finding]:
         if not isinstance(needs, Mapping):
             yield _not_a_mapping(what, needs, place)
             continue
-        yield from _unknown_keys(what, needs, _STEP, place)
+        yield from _unknown_keys(what, needs, _STEP, place, suggest)
         for key, value in needs.items():
             if key in _STEP:
                 yield from _check_value(what, key, value, _STEP, place)
@@ -69,11 +70,15 @@ def _check_value(
 
 
 def _unknown_keys(
-    what: str, section: Mapping[Any, Any], known: Mapping[str, _Check], path: tuple[Any, ...]
+    what: str,
+    section: Mapping[Any, Any],
+    known: Mapping[str, _Check],
+    path: tuple[Any, ...],
+    suggest: Suggestions,
 ) -> Iterator[Finding]:
     for key in section:
         if key not in known:
-            hint = did_you_mean(key, known) or f" It may have {listing(known, limit=12)}."
+            hint = suggest(key, known) or f" It may have {listing(known, limit=12)}."
             yield Finding(
                 code="execution.unknown_key",
                 message=f"{what} has an unknown key, {show(key)}.{hint}",

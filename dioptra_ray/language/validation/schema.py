@@ -235,7 +235,7 @@ def _unknown_key(path: tuple[Any, ...], value: Mapping[Any, Any], schema: Any) -
     known = [key for key in schema.get("properties", {}) if key != "execution" or not path]
     extra = [key for key in value if key not in known]
     first = extra[0] if extra else None
-    if not path and first == "artifacts":
+    if not path and str(first).lower() == "artifacts":
         hint = (
             " `artifacts` belongs to entrypoint files that a dioptra.toml names; "
             "in a description it is `artifact_outputs`."

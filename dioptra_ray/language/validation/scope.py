@@ -4,18 +4,15 @@ A scope is made of a description whose shape is right, so everything here may be
 without further checks; names may still be of any type, and point nowhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from dioptra_ray.language.graph import task_key
 from dioptra_ray.language.paths import Path
-from dioptra_ray.language.suggestions import did_you_mean
+from dioptra_ray.language.suggestions import Suggestions
 from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types
-
-# Looking for similar names is slow; nobody reads more suggestions than this.
-_MAX_SUGGESTIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +85,7 @@ class Scope:
             name: read_outputs(outputs, ("artifact_inputs", name))
             for name, outputs in description.get("artifact_inputs", {}).items()
         }
-        self._suggestions_left = _MAX_SUGGESTIONS
+        self.suggest = Suggestions()
 
     @cached_property
     def calls(self) -> dict[Any, Call]:
@@ -110,13 +107,6 @@ class Scope:
     def knows_type(self, name: Any) -> bool:
         """Whether a type of this name may be used."""
         return name in BUILTIN_TYPES or name in self.types
-
-    def suggest(self, name: Any, candidates: Iterable[Any]) -> str:
-        """A "did you mean" sentence with a leading blank, or nothing."""
-        if self._suggestions_left == 0:
-            return ""
-        self._suggestions_left -= 1
-        return did_you_mean(name, candidates)
 
 
 def read_outputs(outputs: Any, path: Path) -> tuple[Output, ...]:
