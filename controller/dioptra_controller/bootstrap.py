@@ -16,6 +16,7 @@ from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.rpc.server import Server
 from dioptra_controller.rpc.services import make_services
+from dioptra_controller.scheduling.hub import Hub
 from dioptra_controller.settings import Settings, read_token
 from dioptra_ray.store import open_store
 
@@ -34,6 +35,7 @@ class Controller:
         self._settings = settings
         self.database = open_database(settings.database_url.get_secret_value())
         self._store = open_store(settings.store_url)
+        self._hub: Hub | None = None
         self._server: Server | None = None
         self.address = ""
 
@@ -46,7 +48,10 @@ class Controller:
         token = read_token(self._settings.token_file)
         await asyncio.to_thread(upgrade, self.database)
         await asyncio.to_thread(self._store.check)
-        services = make_services(self.database, self._store, self._settings)
+        self._hub = Hub(self.database)
+        self.database.on_commit = self._hub.committed
+        await self._hub.start(self._settings.lease_seconds)
+        services = make_services(self.database, self._store, self._hub, self._settings)
         self._server = Server(services, token=token)
         self.address = await self._server.start(self._settings.listen)
         if self._settings.address_file is not None:
@@ -57,8 +62,12 @@ class Controller:
     async def stop(self) -> None:
         """Finish what runs and close everything; idempotent."""
         if self._server is not None:
+            await self._server.refuse()
+        if self._hub is not None:
+            # Ends the streams of runners, which would otherwise hold the server up.
+            await self._hub.stop()
+        if self._server is not None:
             await self._server.stop()
-            self._server = None
         await asyncio.to_thread(self.database.close)
         if self.address and self._settings.address_file is not None:
             self._settings.address_file.unlink(missing_ok=True)

@@ -86,7 +86,11 @@ class Server:
         host, _ = split_address(listen)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    async def stop(self) -> None:
-        """Say NOT_SERVING, take no new calls, and give the running ones a moment."""
+    async def refuse(self) -> None:
+        """Say NOT_SERVING from now on; calls are still answered until `stop`."""
         await self._health.enter_graceful_shutdown()
+
+    async def stop(self) -> None:
+        """Take no new calls, and give the running ones a moment."""
+        await self.refuse()
         await self._server.stop(GRACE_SECONDS)

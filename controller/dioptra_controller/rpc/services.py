@@ -10,6 +10,7 @@ from dioptra_controller.rpc.plugins import PluginServicer
 from dioptra_controller.rpc.queues import QueueServicer
 from dioptra_controller.rpc.registry import RegistryServicer
 from dioptra_controller.rpc.server import Service
+from dioptra_controller.scheduling.hub import Hub
 from dioptra_controller.settings import Settings
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as artifact_grpc
 from dioptra_ray.api.controller.v1 import cluster_service_pb2_grpc as cluster_grpc
@@ -24,12 +25,10 @@ from dioptra_ray.store import ArtifactStore
 _PACKAGE = "dioptra_ray.api.controller.v1"
 
 
-def make_services(database: Database, store: ArtifactStore, settings: Settings) -> list[Service]:
+def make_services(
+    database: Database, store: ArtifactStore, hub: Hub, settings: Settings
+) -> list[Service]:
     """Make every servicer over one database and one store."""
-
-    def runners() -> tuple[()]:
-        return ()
-
     return [
         Service(
             name=f"{_PACKAGE}.ArtifactService",
@@ -38,7 +37,7 @@ def make_services(database: Database, store: ArtifactStore, settings: Settings) 
         ),
         Service(
             name=f"{_PACKAGE}.ClusterService",
-            servicer=ClusterServicer(store.url, runners),
+            servicer=ClusterServicer(store.url, hub.runners),
             add=cluster_grpc.add_ClusterServiceServicer_to_server,
         ),
         Service(
@@ -63,7 +62,7 @@ def make_services(database: Database, store: ArtifactStore, settings: Settings) 
         ),
         Service(
             name=f"{_PACKAGE}.QueueService",
-            servicer=QueueServicer(database, runners),
+            servicer=QueueServicer(database, hub.runners),
             add=queue_grpc.add_QueueServiceServicer_to_server,
         ),
         Service(
