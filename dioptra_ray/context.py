@@ -5,7 +5,6 @@ threads that a plugin starts see their job too.
 """
 
 import logging
-import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -135,11 +134,9 @@ def _checked_value(name: str, value: Any) -> float:
         if isinstance(value, str | bytes | bytearray):
             raise TypeError("it is text")  # noqa: TRY301 - reported like every other refusal
         return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InvalidRequestError(
-            f"The value of metric {name!r} is not a number: {error}."
+            f"The value of metric {name!r} is not a number that can be stored: {error}."
         ) from None
 
 

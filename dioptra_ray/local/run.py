@@ -86,7 +86,7 @@ def run(  # noqa: PLR0913 - what a job takes, each by name
             name=name,
             observer=observer,
         )
-        with structlog_through_logging(), workspace(folder) as directory:
+        with _interruptible(), structlog_through_logging(), workspace(folder) as directory:
             result = _run(request, directory)
             if folder is None and result.artifacts:
                 result.keep_artifacts()
@@ -147,7 +147,7 @@ def _run(request: _Request, directory: Path) -> RunResult:
         observer=request.observer,
     )
     order = execution_order(description)
-    with plugins.active(), bind(job), _interruptible():
+    with plugins.active(), bind(job):
         for step in order:
             execution.run_step(step)
         outputs = description.get("artifact_outputs") or {}
