@@ -1,0 +1,168 @@
+"""`dioptra-ray artifact`: what jobs have stored."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dioptra_ray.cli.assignments import find_artifact
+from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.target import Target, with_target
+
+if TYPE_CHECKING:
+    from dioptra_ray.client import Client
+
+
+@click.group()
+def artifact() -> None:
+    """Artifacts: what jobs have stored. ARTIFACT is an id, JOB:NAME, or NAME for the newest."""
+
+
+@artifact.command("list")
+@click.option("--job", type=int, default=0, help="Only artifacts of this job.")
+@click.option("--name", default="", help="Only artifacts with this name.")
+@click.option("--entrypoint", default="", help="Only artifacts of jobs of this entrypoint.")
+@click.option("--limit", type=click.IntRange(1), default=50, help="At most this many.")
+@with_target
+@with_output
+def list_artifacts(target: Target, output: Output, **query: Any) -> None:
+    """List artifacts, newest first."""
+    with target.connect() as client:
+        found = client.artifacts.list(**query)
+    if output.is_json:
+        output.json(found)
+        return
+    rows = [
+        (one.id, one.name, one.job, one.entrypoint, size(one.size), one.created, one.uri)
+        for one in found
+    ]
+    output.table(["id", "name", "job", "entrypoint", "size", "created", "uri"], rows)
+
+
+@artifact.command()
+@click.argument("reference", metavar="ARTIFACT")
+@with_target
+@with_output
+def show(reference: str, target: Target, output: Output) -> None:
+    """Show an artifact and its files."""
+    with target.connect() as client:
+        found = client.artifacts.get(find_artifact(client, reference))
+    if output.is_json:
+        output.json(found)
+        return
+    provides = ", ".join(f"{name}: {kind}" for name, kind in found.outputs)
+    holds = ".".join(part for part in (found.step, found.output) if part)
+    output.fields(
+        {
+            "artifact": found.id,
+            "name": found.name,
+            "job": found.job,
+            "entrypoint": found.entrypoint,
+            "holds": holds,
+            "task": found.task,
+            "provides": provides,
+            "kind": "directory" if found.is_directory else "file",
+            "size": size(found.size),
+            "digest": found.digest,
+            "uri": found.uri,
+            "created": found.created,
+        }
+    )
+    output.line()
+    rows = [(one.path, size(one.size), one.media_type, one.digest) for one in found.files]
+    output.table(["path", "size", "type", "digest"], rows)
+
+
+@artifact.command()
+@click.argument("reference", metavar="ARTIFACT")
+@click.argument("destination", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.option("--overwrite", is_flag=True, help="Replace what has its name there.")
+@with_target
+@with_output
+def get(reference: str, destination: Path, overwrite: bool, target: Target, output: Output) -> None:
+    """Fetch an artifact into a folder, every checksum verified."""
+    with target.connect() as client:
+        number = find_artifact(client, reference)
+        path = client.artifacts.download(number, destination, overwrite=overwrite)
+    if output.is_json:
+        output.json({"id": number, "path": path})
+    else:
+        output.line(str(path))
+
+
+@artifact.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option("--name", default="", help="Its name; the file's stem if not given.")
+@click.option("--task", default="", help='What can read it, "plugin.module.Class".')
+@with_target
+@with_output
+def put(path: Path, name: str, task: str, target: Target, output: Output) -> None:
+    """Store a file or a directory as an artifact."""
+    with target.connect() as client:
+        stored = client.artifacts.upload(path, name=name, task=task)
+    if output.is_json:
+        output.json(stored)
+    else:
+        output.line(f"artifact {stored.id} {stored.name} {stored.uri}")
+
+
+@artifact.command()
+@click.argument("reference", metavar="ARTIFACT")
+@with_target
+@with_output
+def lineage(reference: str, target: Target, output: Output) -> None:
+    """Show what an artifact was made from: its job, that job's artifacts, and so on."""
+    with target.connect() as client:
+        tree = trace(client, find_artifact(client, reference))
+    if output.is_json:
+        output.json(tree)
+    else:
+        _show_lineage(tree, output, "", "")
+
+
+def trace(client: "Client", number: int, seen: frozenset[int] = frozenset()) -> dict[str, Any]:
+    """An artifact, the job that made it, and the lineage of that job's artifacts."""
+    found = client.artifacts.get(number)
+    tree: dict[str, Any] = {"id": found.id, "name": found.name, "digest": found.digest}
+    if found.job is None or number in seen:
+        return tree
+    made = client.jobs.get(found.job).record
+    tree["job"] = {
+        "id": made.id,
+        "entrypoint": made.entrypoint,
+        "entrypoint_snapshot": made.entrypoint_snapshot,
+        "step": found.step,
+        "parameters": made.parameters,
+        "plan_digest": made.plan_digest,
+    }
+    tree["inputs"] = {
+        name: trace(client, source, seen | {number})
+        for name, source in made.artifact_inputs.items()
+    }
+    return tree
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:  # noqa: PLR2004 - the next unit
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def _show_lineage(tree: dict[str, Any], output: Output, indent: str, role: str) -> None:
+    output.line(f"{indent}{role}artifact {tree['id']} {tree['name']}")
+    made = tree.get("job")
+    if made is None:
+        output.line(f"{indent}  uploaded")
+        return
+    step = f", step {made['step']}" if made["step"] else ""
+    snapshot = f"{made['entrypoint']} (snapshot {made['entrypoint_snapshot']})"
+    output.line(f"{indent}  made by job {made['id']} of {snapshot}{step}")
+    if made["parameters"]:
+        values = " ".join(f"{name}={value!r}" for name, value in made["parameters"].items())
+        output.line(f"{indent}  with {values}")
+    for name, source in tree["inputs"].items():
+        _show_lineage(source, output, f"{indent}    ", f"{name} = ")

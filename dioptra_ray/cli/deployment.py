@@ -1,0 +1,119 @@
+"""`dioptra-ray up`, `down` and `status`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dioptra_ray.cli.exits import UNAVAILABLE
+from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.target import Target, with_state_dir, with_target
+from dioptra_ray.errors import UnavailableError
+
+
+@click.command()
+@with_state_dir
+@click.option("--store-url", default="", help="Where artifacts are kept, such as s3://bucket.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on the loopback.")
+@click.option("--queue", "queues", multiple=True, help="A queue to serve; may be repeated.")
+@click.option("--slots", type=click.IntRange(0), default=0, help="How many jobs run at once.")
+@click.option("--timeout", type=float, default=90.0, help="Seconds until it has to be ready.")
+@with_output
+def up(  # noqa: PLR0913 - one argument an option
+    *,
+    state_dir: Path | None,
+    store_url: str,
+    port: int,
+    queues: tuple[str, ...],
+    slots: int,
+    timeout: float,
+    output: Output,
+) -> None:
+    """Start the embedded deployment and wait until it is ready.
+
+    Jobs, metrics, logs and artifacts stay in the state directory, from one `up` to the next.
+    An artifact store in S3 is reached with what DIOPTRA_S3_ENDPOINT, DIOPTRA_S3_ACCESS_KEY
+    and DIOPTRA_S3_SECRET_KEY say.
+    """
+    from dioptra_ray.embedded import up as start  # noqa: PLC0415 - grpc is slow to load
+    from dioptra_ray.embedded.launch import Options  # noqa: PLC0415
+
+    options = Options(store_url=store_url, port=port, queues=queues or ("default",), slots=slots)
+    deployment, was_started = start(
+        state_dir, options=options, timeout=timeout, progress=output.note
+    )
+    if output.is_json:
+        pids = {name: process.pid for name, process in deployment.processes.items()}
+        output.json(
+            {
+                "started": was_started,
+                "address": deployment.address,
+                "store_url": deployment.store_url,
+                "pids": pids,
+            }
+        )
+        return
+    output.line(f"{'up' if was_started else 'already up'} at {deployment.address}")
+    output.line(f"artifacts in {deployment.store_url}")
+
+
+@click.command()
+@with_state_dir
+@with_output
+def down(state_dir: Path | None, output: Output) -> None:
+    """Stop the embedded deployment; `up` finds everything again."""
+    from dioptra_ray.embedded import down as stop  # noqa: PLC0415 - grpc is slow to load
+
+    was_running = stop(state_dir, progress=output.note)
+    if output.is_json:
+        output.json({"stopped": was_running})
+    else:
+        output.line("stopped" if was_running else "was not up")
+
+
+@click.command()
+@with_target
+@with_output
+def status(target: Target, output: Output) -> int:
+    """Show the deployment: version, artifact store, runners; exit 4 if there is none."""
+    try:
+        with target.connect() as client:
+            cluster, address = client.cluster(), client.address
+    except UnavailableError as error:
+        if not output.is_json:
+            raise
+        output.json({"up": False, "message": error.message})
+        return UNAVAILABLE
+    if output.is_json:
+        output.json({"up": True, "address": address, "cluster": cluster})
+        return 0
+    facts: dict[str, Any] = {
+        "controller": address,
+        "version": cluster.version,
+        "artifacts": cluster.store_url,
+    }
+    output.fields(facts)
+    output.line()
+    now = datetime.now(UTC)
+    rows = [
+        (
+            runner.name,
+            ",".join(runner.queues),
+            f"{runner.started_jobs}/{runner.slots}",
+            " ".join(_resource(name, count) for name, count in sorted(runner.resources.items())),
+            f"{(now - runner.last_seen).total_seconds():.0f}s ago" if runner.last_seen else None,
+        )
+        for runner in cluster.runners
+    ]
+    if rows:
+        output.table(["runner", "queues", "jobs", "resources", "heard of"], rows)
+    else:
+        output.line("no runner is connected: jobs wait until one is")
+    return 0
+
+
+def _resource(name: str, count: float) -> str:
+    if "memory" in name:
+        return f"{name}={count / 1024**3:.1f}GiB"
+    return f"{name}={count:g}"

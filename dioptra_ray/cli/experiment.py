@@ -1,0 +1,62 @@
+"""`dioptra-ray experiment`."""
+
+import click
+
+from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.target import Target, with_target
+
+
+@click.group()
+def experiment() -> None:
+    """Experiments: namespaces for jobs."""
+
+
+@experiment.command("list")
+@click.option("--search", default="", help="Only names that contain this text.")
+@with_target
+@with_output
+def list_experiments(search: str, target: Target, output: Output) -> None:
+    """List experiments, sorted by name."""
+    with target.connect() as client:
+        found = client.experiments.list(search=search)
+    if output.is_json:
+        output.json(found)
+    else:
+        rows = [(one.name, one.created, one.description) for one in found]
+        output.table(["name", "created", "description"], rows)
+
+
+@experiment.command()
+@click.argument("name")
+@with_target
+@with_output
+def show(name: str, target: Target, output: Output) -> None:
+    """Show an experiment and its newest jobs."""
+    with target.connect() as client:
+        found = client.experiments.get(name)
+        jobs = client.jobs.list(experiment=name, limit=10)
+    if output.is_json:
+        output.json(found)
+        return
+    output.fields(
+        {"experiment": found.name, "description": found.description, "created": found.created}
+    )
+    if jobs:
+        output.line()
+        rows = [(one.id, one.status, one.entrypoint, one.record.created) for one in jobs]
+        output.table(["job", "status", "entrypoint", "created"], rows)
+
+
+@experiment.command()
+@click.argument("name")
+@click.option("--description", default="", help="Free text.")
+@with_target
+@with_output
+def create(name: str, description: str, target: Target, output: Output) -> None:
+    """Create an experiment."""
+    with target.connect() as client:
+        made = client.experiments.create(name, description=description)
+    if output.is_json:
+        output.json(made)
+    else:
+        output.line(f"experiment {made.name}")

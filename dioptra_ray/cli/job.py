@@ -1,0 +1,251 @@
+"""`dioptra-ray job`: submitting, watching and stopping jobs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from dioptra_ray.cli.assignments import find_artifacts, with_assignments
+from dioptra_ray.cli.follow import (
+    coloured,
+    follow_to_end,
+    last_metrics,
+    log_line,
+    record_data,
+    show_failure,
+    stored,
+)
+from dioptra_ray.cli.output import Output, between, seconds, with_output
+from dioptra_ray.cli.submission import Submission, with_submission
+from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
+from dioptra_ray.wire.jobs import LogRecord
+from dioptra_ray.wire.values import TextValue
+
+STATES = ("queued", "started", "finished", "failed", "cancelled")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@click.group()
+def job() -> None:
+    """Jobs: one run of an entrypoint each."""
+
+
+@job.command()
+@click.argument("entrypoint")
+@with_assignments
+@with_submission
+@click.option("--watch", "-w", is_flag=True, help="Watch it to its end.")
+@with_target
+@with_output
+def submit(  # noqa: PLR0913 - one argument an option
+    *,
+    entrypoint: str,
+    parameters: dict[str, str],
+    artifacts: dict[str, str],
+    submission: Submission,
+    watch: bool,
+    target: Target,
+    output: Output,
+) -> int:
+    """Queue a job."""
+    with target.connect(patience=WATCH_PATIENCE if watch else 5.0) as client:
+        submitted = client.jobs.submit(
+            entrypoint,
+            {name: TextValue(text) for name, text in parameters.items()},
+            find_artifacts(client, artifacts),
+            **submission.arguments(),
+        )
+        if watch:
+            output.note(f"job {submitted.id} queued")
+            return follow_to_end(client, submitted, target, output)
+    if output.is_json:
+        output.json(record_data(submitted.record))
+    else:
+        output.line(f"job {submitted.id} {submitted.status}")
+    return 0
+
+
+@job.command("list")
+@click.option("--status", type=click.Choice(STATES), help="Only jobs in this state.")
+@click.option("--experiment", default="", help="Only jobs of this experiment.")
+@click.option("--entrypoint", default="", help="Only jobs of this entrypoint.")
+@click.option("--sweep", type=int, default=0, help="Only trials of this sweep.")
+@click.option("--limit", type=click.IntRange(1), default=50, help="At most this many.")
+@with_target
+@with_output
+def list_jobs(target: Target, output: Output, **query: Any) -> None:
+    """List jobs, newest first."""
+    with target.connect() as client:
+        jobs = client.jobs.list(**query)
+    if output.is_json:
+        output.json([record_data(one.record) for one in jobs])
+        return
+    rows = [
+        (
+            one.id,
+            one.status,
+            one.entrypoint,
+            one.record.experiment,
+            one.record.queue,
+            one.record.created,
+            seconds(between(one.record.started, one.record.ended)),
+            one.record.reason or (one.failure.message.partition("\n")[0] if one.failure else ""),
+        )
+        for one in jobs
+    ]
+    columns = ["job", "status", "entrypoint", "experiment", "queue", "created", "took", "why"]
+    output.table(columns, rows)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@with_target
+@with_output
+def show(job_id: int, target: Target, output: Output) -> None:
+    """Show a job: its steps, why it failed, its metrics and artifacts."""
+    with target.connect() as client:
+        found = client.jobs.get(job_id)
+        record, metrics, artifacts = found.record, last_metrics(found), stored(found)
+    if output.is_json:
+        output.json({**record_data(record), "metrics": metrics, "artifacts": artifacts})
+        return
+    trial = f"{record.trial} of sweep {record.sweep}" if record.sweep else None
+    output.fields(
+        {
+            "job": record.id,
+            "status": coloured(record.status),
+            "why": record.reason,
+            "entrypoint": f"{record.entrypoint} (snapshot {record.entrypoint_snapshot})",
+            "experiment": record.experiment,
+            "queue": record.queue,
+            "description": record.description,
+            "trial": trial,
+            "retry of": record.retry_of,
+            "attempt": record.attempt or None,
+            "parameters": record.parameters or None,
+            "artifact inputs": record.artifact_inputs or None,
+            "created": record.created,
+            "started": record.started,
+            "ended": record.ended,
+        }
+    )
+    if record.failure:
+        output.line("failure")
+        show_failure(record, output)
+    rows = [
+        (
+            step.name,
+            step.status,
+            step.task,
+            step.stage,
+            seconds(between(step.started, step.ended)),
+            f"{step.node}:{step.pid}" if step.pid else None,
+        )
+        for step in record.steps.values()
+    ]
+    output.line()
+    output.table(["step", "status", "task", "stage", "took", "process"], rows)
+    if metrics:
+        output.line()
+        output.table(["metric", "last value"], list(metrics.items()))
+    if artifacts:
+        output.line()
+        columns = ["id", "name", "size", "uri"]
+        output.table(columns, [[one[column] for column in columns] for one in artifacts])
+
+
+@job.command("watch")
+@click.argument("job_id", metavar="JOB", type=int)
+@with_target
+@with_output
+def watch_job(job_id: int, target: Target, output: Output) -> int:
+    """Watch a job to its end; exit 0 only if it finishes. Ctrl-C leaves it running."""
+    with target.connect(patience=WATCH_PATIENCE) as client:
+        return follow_to_end(client, client.jobs.get(job_id), target, output)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--step", default="", help="Only what this step has said.")
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    help="Only this level and above.",
+)
+@click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
+@with_target
+@with_output
+def logs(  # noqa: PLR0913 - one argument an option
+    *, job_id: int, step: str, level: str | None, follow: bool, target: Target, output: Output
+) -> None:
+    """Print what a job has said, in order; as JSON, one record a line."""
+    with target.connect(patience=WATCH_PATIENCE if follow else 5.0) as client:
+        records: Iterable[LogRecord] = (
+            client.jobs.watch_logs(job_id)
+            if follow
+            else client.jobs.logs(job_id, step=step, level=level or "")
+        )
+        for record in records:
+            if follow and not _is_wanted(record, step, level):
+                continue
+            if output.is_json:
+                output.json_line(record)
+            else:
+                output.line(log_line(record))
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--name", default="", help="Only this metric.")
+@with_target
+@with_output
+def metrics(job_id: int, name: str, target: Target, output: Output) -> None:
+    """Print the metrics of a job as series by step."""
+    with target.connect() as client:
+        series = client.jobs.metrics(job_id, name=name)
+    points = [point for one in series.values() for point in one]
+    if output.is_json:
+        output.json({one.name: list(one.points) for one in series.values()})
+    else:
+        rows = [(one.name, one.step, one.value, one.graph_step, one.time) for one in points]
+        output.table(["metric", "step", "value", "graph step", "time"], rows)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@with_target
+@with_output
+def cancel(job_id: int, target: Target, output: Output) -> None:
+    """Ask a job to stop."""
+    with target.connect() as client:
+        asked = client.jobs.cancel(job_id)
+    if output.is_json:
+        output.json(record_data(asked.record))
+    elif asked.record.is_final:
+        output.line(f"job {job_id} {asked.status}")
+    else:
+        output.line(f"job {job_id} is being stopped")
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@with_target
+@with_output
+def retry(job_id: int, target: Target, output: Output) -> None:
+    """Queue a new job with the same entrypoint snapshot, parameters and artifacts."""
+    with target.connect() as client:
+        again = client.jobs.retry(job_id)
+    if output.is_json:
+        output.json(record_data(again.record))
+    else:
+        output.line(f"job {again.id} {again.status}, a retry of job {job_id}")
+
+
+def _is_wanted(record: LogRecord, step: str, level: str | None) -> bool:
+    if step and record.step != step:
+        return False
+    return level is None or record.level not in LEVELS or _rank(record.level) >= _rank(level)
+
+
+def _rank(level: str) -> int:
+    return LEVELS.index(level)

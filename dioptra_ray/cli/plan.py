@@ -1,0 +1,55 @@
+"""`dioptra-ray plan`: the stages that a description compiles to, without any server."""
+
+from pathlib import Path
+
+import click
+
+from dioptra_ray.cli.description import Described, describe
+from dioptra_ray.cli.validate import FILE, FOLDER
+from dioptra_ray.planning import PlanOptions, compile_plan, render
+from dioptra_ray.planning.plan import Plan, PluginBundle
+from dioptra_ray.plugins.bundle import pack
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--plugins", type=FOLDER, help="Folder with the plugins that it uses.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "mermaid", "dot"]),
+    default="text",
+    help="How the plan is printed.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["latency", "throughput"]),
+    default="latency",
+    help="For one job at once, or for a cluster that is saturated by many.",
+)
+def plan(file: Path, plugins: Path | None, format_: str, mode: str) -> None:
+    """Show the stages, resources and edges, and why each cut was made."""
+    described = describe(file, plugins)
+    described.check()
+    compiled = _compile(described, mode)
+    renderers = {
+        "text": render.to_text,
+        "json": Plan.to_json,
+        "mermaid": render.to_mermaid,
+        "dot": render.to_dot,
+    }
+    click.echo(renderers[format_](compiled).rstrip("\n"))
+
+
+def _compile(described: Described, mode: str) -> Plan:
+    bundles = tuple(
+        PluginBundle(name=plugin.name, digest=pack(plugin.files).digest)
+        for plugin in described.plugins.plugins
+    )
+    options = PlanOptions(
+        plugins=bundles,
+        artifact_tasks=described.artifact_tasks,
+        declarations=described.declarations,
+        mode="throughput" if mode == "throughput" else "latency",
+    )
+    return compile_plan(described.description, options)

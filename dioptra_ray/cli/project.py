@@ -1,0 +1,49 @@
+"""`dioptra-ray import`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.target import Target, with_target
+from dioptra_ray.errors import InvalidDescriptionError
+
+if TYPE_CHECKING:
+    from dioptra_ray.client.client import Strategy
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path, exists=True), default=".")
+@click.option(
+    "--strategy",
+    type=click.Choice(["update", "overwrite", "fail"]),
+    default="update",
+    help="What to do with names that exist.",
+)
+@with_target
+@with_output
+def import_project(path: Path, strategy: str, target: Target, output: Output) -> None:
+    """Register what a project declares: its dioptra.toml, or the folder with one."""
+    with target.connect() as client:
+        try:
+            resources = client.import_project(path, strategy=cast("Strategy", strategy))
+        except InvalidDescriptionError as error:
+            raise locate(error, path if path.is_dir() else path.parent) from None
+    if output.is_json:
+        output.json({"resources": resources})
+        return
+    output.table(
+        ["kind", "name", "snapshot", "outcome"],
+        [(one.kind, one.name, one.snapshot or None, one.outcome) for one in resources],
+    )
+
+
+def locate(error: InvalidDescriptionError, folder: Path) -> InvalidDescriptionError:
+    """The same issues, with files as the user can open them."""
+    issues = [
+        replace(issue, file=str(folder / issue.file)) if issue.file else issue
+        for issue in error.issues
+    ]
+    return InvalidDescriptionError(error.message, issues, **error.metadata)

@@ -1,0 +1,84 @@
+"""Which deployment a command talks to."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from dioptra_ray.client import Client
+
+PATIENCE: Final = 5.0
+WATCH_PATIENCE: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A deployment: the one at an address, or the embedded one of a state directory."""
+
+    controller: str | None
+    token_file: Path | None
+    state_dir: Path | None
+
+    def connect(self, *, patience: float = PATIENCE) -> "Client":
+        """Connect to it.
+
+        Raises:
+            UnavailableError: No address is given, and no embedded deployment is up.
+        """
+        from dioptra_ray.client import Client  # noqa: PLC0415 - grpc is slow to load
+
+        token = self.token_file.read_text(encoding="utf-8").strip() if self.token_file else None
+        return Client(self.controller, token=token, state_dir=self.state_dir, patience=patience)
+
+    def options(self) -> str:
+        """The options that lead there again, for messages."""
+        given = {
+            "--controller": self.controller,
+            "--token-file": self.token_file,
+            "--state-dir": self.state_dir,
+        }
+        return "".join(f" {name} {value}" for name, value in given.items() if value)
+
+
+def with_state_dir(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--state-dir`."""
+    return click.option(
+        "--state-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="DIOPTRA_STATE_DIR",
+        help="State directory of the embedded deployment; ~/.dioptra-ray if not given.",
+    )(function)
+
+
+def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a deployment and, as `target`, that deployment."""
+
+    @click.option(
+        "--controller",
+        metavar="HOST:PORT",
+        envvar="DIOPTRA_CONTROLLER",
+        help="Address of the controller; the embedded deployment's if not given.",
+    )
+    @click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        envvar="DIOPTRA_TOKEN_FILE",
+        help="File with the bearer token.",
+    )
+    @with_state_dir
+    @functools.wraps(function)
+    def wrapper(
+        *args: Any,
+        controller: str | None,
+        token_file: Path | None,
+        state_dir: Path | None,
+        **kwargs: Any,
+    ) -> Any:
+        target = Target(controller=controller, token_file=token_file, state_dir=state_dir)
+        return function(*args, target=target, **kwargs)
+
+    return wrapper
