@@ -1,27 +1,39 @@
 """Project folders: what a `dioptra.toml` registers, and what its entrypoints come to.
 
-Pure: everything works on files already read, and source is parsed, never imported.
+Pure but for `adhoc`: everything works on files already read, and source is parsed, never
+imported.
 """
 
 from dioptra_ray.project.compose import ComposedEntrypoint, compose_description
 from dioptra_ray.project.model import (
+    ArtifactParameter,
     ArtifactTask,
+    EntrypointParameter,
     FunctionTask,
+    Place,
     Project,
     ProjectEntrypoint,
     ProjectPlugin,
     ProjectType,
+    TaskInput,
+    TaskOutput,
 )
-from dioptra_ray.project.reader import read_project
+from dioptra_ray.project.reader import read_plugin, read_project
 
 __all__ = [
+    "ArtifactParameter",
     "ArtifactTask",
     "ComposedEntrypoint",
+    "EntrypointParameter",
     "FunctionTask",
+    "Place",
     "Project",
     "ProjectEntrypoint",
     "ProjectPlugin",
     "ProjectType",
+    "TaskInput",
+    "TaskOutput",
     "compose_description",
+    "read_plugin",
     "read_project",
 ]

@@ -72,7 +72,9 @@ def compose_description(
     A file with `tasks` is self-contained already and names its plugins itself.
     """
     try:
-        loaded = load(entrypoint.source + "\n", file=entrypoint.source_file)
+        # A text of one line could be taken for the name of a file.
+        text = entrypoint.source if "\n" in entrypoint.source else entrypoint.source + "\n"
+        loaded = load(text, file=entrypoint.source_file)
     except InvalidDescriptionError as error:
         return ComposedEntrypoint(
             description={},
@@ -112,10 +114,12 @@ class _Composition:
         )
 
     def compose(self) -> ComposedEntrypoint:
-        description = self.loaded if self.self_contained else self._description()
+        description = self.loaded
+        if not self.self_contained:
+            description = self.origins.positioned(self._description())
         schemas = {name: task.argument_schema for name, task in self.artifacts.items()}
         found = validate(description, artifact_tasks=schemas)
-        self.issues.extend(found if self.self_contained else map(self.origins.place, found))
+        self.issues.extend(map(self.origins.place, found))
         return ComposedEntrypoint(
             description=dict(description),
             artifact_tasks={name: task.id for name, task in self.artifacts.items()},

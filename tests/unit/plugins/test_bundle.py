@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from dioptra_ray.errors import ExhaustedError, InvalidRequestError, NotFoundError
 from dioptra_ray.plugins import bundle
 from dioptra_ray.plugins.bundle import pack, read_archive, read_folder, unpack
@@ -53,7 +54,7 @@ def test_unpack_writes_what_was_packed(tmp_path: Path) -> None:
     assert read_folder(tmp_path / "out") == FILES
 
 
-def test_empty_plugin_round_trips(tmp_path: Path) -> None:
+def test_empty_plugin_round_trips() -> None:
     assert read_archive(pack({}).content) == {}
 
 

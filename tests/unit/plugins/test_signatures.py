@@ -1,6 +1,7 @@
 from textwrap import dedent
 
 import pytest
+
 from dioptra_ray.planning.declarations import Declaration
 from dioptra_ray.plugins.signatures import ModuleSignatures, analyze
 
@@ -22,7 +23,7 @@ def test_relative_import_without_a_module_is_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    "imports, decorator",
+    ("imports", "decorator"),
     [
         ("from dioptra_ray import pyplugs", "pyplugs.register"),
         ("from dioptra_ray.pyplugs import register as task", "task(pure=True)"),
@@ -112,7 +113,7 @@ def test_artifact_classes_are_found_through_imports_and_each_other() -> None:
         ("Second", 12),
         ("Third", 14),
     ]
-    first, second, third = found.artifact_classes
+    first, _second, third = found.artifact_classes
     assert [(o.type, o.annotation) for o in first.outputs] == [("pd_dataframe", "'pd.DataFrame'")]
     assert first.argument_schema == {"format": {"type": "string"}}
     assert third.argument_schema is None
@@ -148,7 +149,7 @@ def test_unregistered_definitions_are_known_by_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "source, line",
+    ("source", "line"),
     [("def f(:\n", 1), ("x = 1\n  y = 2\n", 2), ("a = '\0'\n", None)],
     ids=["syntax", "indentation", "null byte"],
 )
