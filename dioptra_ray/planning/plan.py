@@ -79,6 +79,8 @@ class Stage:
         resources: What it asks for.
         max_retries: How often it may be repeated after a failure.
         timeout: Seconds after which it is stopped; None for no limit.
+        step_timeouts: Seconds after which a step of it is stopped, by step, for those
+            that have a limit.
         reason: Why its steps are together, for people.
     """
 
@@ -93,6 +95,7 @@ class Stage:
     resources: Resources = field(default_factory=Resources)
     max_retries: int = 0
     timeout: float | None = None
+    step_timeouts: tuple[tuple[str, float], ...] = ()
     reason: str = ""
 
 
@@ -141,12 +144,16 @@ class Plan:
 
 
 def _read_stage(data: dict[str, Any]) -> Stage:
-    resources = data.pop("resources")
-    inputs = tuple(StageInput(**item) for item in data.pop("inputs"))
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    resources = data["resources"]
     return Stage(
-        **lists,
-        inputs=inputs,
+        name=data["name"],
+        steps=tuple(data["steps"]),
+        setup=tuple(data["setup"]),
+        inputs=tuple(StageInput(**item) for item in data["inputs"]),
+        after=tuple(data["after"]),
+        exports=tuple(data["exports"]),
+        workspace=tuple(data["workspace"]),
+        artifacts=tuple(data["artifacts"]),
         resources=Resources(
             num_cpus=resources["num_cpus"],
             num_gpus=resources["num_gpus"],
@@ -154,4 +161,8 @@ def _read_stage(data: dict[str, Any]) -> Stage:
             labels=tuple((key, value) for key, value in resources["labels"]),
             custom=tuple((key, value) for key, value in resources["custom"]),
         ),
+        max_retries=data["max_retries"],
+        timeout=data["timeout"],
+        step_timeouts=tuple((step, seconds) for step, seconds in data["step_timeouts"]),
+        reason=data["reason"],
     )
