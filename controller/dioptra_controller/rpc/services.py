@@ -5,21 +5,27 @@ from dioptra_controller.rpc.artifacts import ArtifactServicer
 from dioptra_controller.rpc.cluster import ClusterServicer
 from dioptra_controller.rpc.entrypoints import EntrypointServicer
 from dioptra_controller.rpc.experiments import ExperimentServicer
+from dioptra_controller.rpc.jobs import JobServicer
 from dioptra_controller.rpc.parameter_types import ParameterTypeServicer
 from dioptra_controller.rpc.plugins import PluginServicer
 from dioptra_controller.rpc.queues import QueueServicer
 from dioptra_controller.rpc.registry import RegistryServicer
+from dioptra_controller.rpc.runner import RunnerServicer
 from dioptra_controller.rpc.server import Service
+from dioptra_controller.rpc.sweeps import SweepServicer
 from dioptra_controller.scheduling.hub import Hub
 from dioptra_controller.settings import Settings
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as artifact_grpc
 from dioptra_ray.api.controller.v1 import cluster_service_pb2_grpc as cluster_grpc
 from dioptra_ray.api.controller.v1 import entrypoint_service_pb2_grpc as entrypoint_grpc
 from dioptra_ray.api.controller.v1 import experiment_service_pb2_grpc as experiment_grpc
+from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as job_grpc
 from dioptra_ray.api.controller.v1 import parameter_type_service_pb2_grpc as parameter_type_grpc
 from dioptra_ray.api.controller.v1 import plugin_service_pb2_grpc as plugin_grpc
 from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as queue_grpc
 from dioptra_ray.api.controller.v1 import registry_service_pb2_grpc as registry_grpc
+from dioptra_ray.api.controller.v1 import sweep_service_pb2_grpc as sweep_grpc
+from dioptra_ray.api.runner.v1 import runner_service_pb2_grpc as runner_grpc
 from dioptra_ray.store import ArtifactStore
 
 _PACKAGE = "dioptra_ray.api.controller.v1"
@@ -51,6 +57,11 @@ def make_services(
             add=experiment_grpc.add_ExperimentServiceServicer_to_server,
         ),
         Service(
+            name=f"{_PACKAGE}.JobService",
+            servicer=JobServicer(database, hub),
+            add=job_grpc.add_JobServiceServicer_to_server,
+        ),
+        Service(
             name=f"{_PACKAGE}.ParameterTypeService",
             servicer=ParameterTypeServicer(database),
             add=parameter_type_grpc.add_ParameterTypeServiceServicer_to_server,
@@ -69,5 +80,20 @@ def make_services(
             name=f"{_PACKAGE}.RegistryService",
             servicer=RegistryServicer(database, store),
             add=registry_grpc.add_RegistryServiceServicer_to_server,
+        ),
+        Service(
+            name=f"{_PACKAGE}.SweepService",
+            servicer=SweepServicer(database, hub),
+            add=sweep_grpc.add_SweepServiceServicer_to_server,
+        ),
+        Service(
+            name="dioptra_ray.api.runner.v1.RunnerService",
+            servicer=RunnerServicer(
+                # Runners say their store's URL in its normal form, too.
+                database,
+                hub,
+                settings.model_copy(update={"store_url": store.url}),
+            ),
+            add=runner_grpc.add_RunnerServiceServicer_to_server,
         ),
     ]
