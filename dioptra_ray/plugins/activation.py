@@ -12,12 +12,14 @@ A plugin may have the name of a module that this process needs itself: see `graf
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from signal import pthread_sigmask
 from threading import RLock
 from types import ModuleType
 
@@ -93,8 +95,15 @@ class _Activation:
     depth: int = 1
 
 
+# A handler of these may raise, as a worker's does to cancel a job; in the middle of an
+# exchange of modules that would leave neither state.
+_INTERRUPTIONS = frozenset(
+    {signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+)
+_KEPT = 32  # sets that are not active; the modules of others can be collected
+
 _lock = RLock()
-_residences: dict[str, _Residence] = {}
+_residences: dict[str, _Residence] = {}  # the longest unused one first
 _active: _Activation | None = None
 
 
@@ -107,11 +116,19 @@ def activate(plugin_set: PluginSet) -> Iterator[None]:
     Raises:
         PreconditionError: Another set is active in this process.
     """
-    _enter(plugin_set)
+    before = pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
     try:
-        yield
+        _enter(plugin_set)
+        try:
+            pthread_sigmask(signal.SIG_SETMASK, before)
+            yield
+        finally:
+            try:
+                pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
+            finally:
+                _leave()
     finally:
-        _leave()
+        pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def active_root() -> Path | None:
@@ -138,9 +155,12 @@ def _enter(plugin_set: PluginSet) -> None:
                 )
             _active.depth += 1
             return
-        residence = _residences.get(plugin_set.key)
+        residence = _residences.pop(plugin_set.key, None)
         if residence is None or residence.root != str(plugin_set.root):
-            residence = _residences[plugin_set.key] = _move_in(plugin_set)
+            residence = _move_in(plugin_set)
+        _residences[plugin_set.key] = residence
+        if len(_residences) > _KEPT:
+            del _residences[next(iter(_residences))]
         _active = _Activation(
             plugin_set=plugin_set,
             residence=residence,

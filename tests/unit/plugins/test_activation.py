@@ -4,6 +4,7 @@ import importlib
 import json
 import pickle
 import random
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ import pytest
 
 from dioptra_ray import pyplugs
 from dioptra_ray.errors import PreconditionError
+from dioptra_ray.plugins import activation
 from dioptra_ray.plugins.activation import PluginSet, activate, active_root, forget
 
 MakeSet = Callable[..., PluginSet]
@@ -256,6 +258,52 @@ def test_another_set_is_refused_in_another_thread(make_set: MakeSet) -> None:
         thread.start()
         thread.join()
     assert isinstance(seen[0], PreconditionError)
+
+
+class StoppedError(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("moment", ["_move_in", "_collect"])
+def test_an_interruption_never_leaves_a_set_half_active(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise StoppedError
+
+    original = getattr(activation, moment)
+
+    def interrupted(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGUSR1)
+        return original(*arguments)
+
+    plugin_set = make_set("s", {"plug/tasks.py": registered("1")})
+    previous = signal.signal(signal.SIGUSR1, stop)
+    monkeypatch.setattr(activation, moment, interrupted)
+    try:
+        with pytest.raises(StoppedError), activate(plugin_set):
+            pyplugs.call("plug", "tasks", "f")
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    monkeypatch.undo()
+    assert not loaded("plug")
+    with activate(plugin_set):
+        assert pyplugs.call("plug", "tasks", "f") == 1
+
+
+def test_only_so_many_sets_are_kept(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activation, "_residences", {})
+    monkeypatch.setattr(activation, "_KEPT", 2)
+    sets = [make_set(name, {"plug/tasks.py": registered("1")}) for name in "abc"]
+    modules = {}
+    for plugin_set in (sets[0], sets[1], sets[0], sets[2]):
+        with activate(plugin_set):
+            modules[plugin_set.key] = importlib.import_module("plug.tasks")
+    for plugin_set, is_kept in zip(sets, (True, False, True), strict=True):
+        with activate(plugin_set):
+            again = importlib.import_module("plug.tasks")
+        assert (again is modules[plugin_set.key]) == is_kept
+        monkeypatch.setattr(activation, "_KEPT", 9)
 
 
 def test_registrations_outside_of_sets_are_not_seen_inside(make_set: MakeSet) -> None:
