@@ -1,7 +1,7 @@
 """Reading a description for `validate`, `plan` and `run`: from a file, whatever kind it is.
 
 A file may be self-contained (it has `tasks`), or an entrypoint's graph alone, whose tasks
-come from a folder of plugins, or from the project whose `dioptra.toml` declares the file.
+come from the project whose `dioptra.toml` declares the file, or from a folder of plugins.
 """
 
 import tomllib
@@ -47,7 +47,7 @@ class Described:
         artifact_tasks: "plugin.module.Class" by artifact task name.
         declarations: What source and registration say, by task name.
         plugins: The plugins of the folder given, or of the project.
-        project: The project that declares the file; None when a plugin folder was given.
+        project: The project that declares the file, unless that is self-contained.
     """
 
     file: Path
@@ -90,14 +90,15 @@ def describe(file: Path, plugins_dir: Path | None = None) -> Described:
         loaded = load(file)
     except InvalidDescriptionError as error:
         return Described(file=file, issues=error.issues)
+    # Only the registration knows the parameters of a graph that stands alone.
+    project = None if "tasks" in loaded else find_project(file)
+    if project is not None:
+        return _describe_in_project(file, project)
     if plugins_dir is not None:
         folder = describe_folder(plugins_dir)
         composed = folder.compose(_text(file), str(file))
         issues = (*folder.issues, *composed.issues)
         return _described(file, composed, issues=issues, plugins=folder)
-    project = None if "tasks" in loaded else find_project(file)
-    if project is not None:
-        return _describe_in_project(file, project)
     issues = tuple(replace(issue, file=issue.file or str(file)) for issue in validate(loaded))
     return Described(file=file, description=loaded, issues=issues)
 
