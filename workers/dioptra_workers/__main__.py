@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from dioptra_workers.runner.cluster import prepare_environment
 from dioptra_workers.settings import RunnerSettings
 
 
@@ -99,6 +100,7 @@ def main(  # noqa: PLR0913 - one argument an option
         token_file=token_file,
         num_cpus=num_cpus,
     )
+    prepare_environment(ray_address)
     from dioptra_workers.runner.service import serve  # noqa: PLC0415 - imports Ray: slow
 
     sys.exit(asyncio.run(serve(settings)))

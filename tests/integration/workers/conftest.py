@@ -13,14 +13,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from dioptra_workers.runner.cluster import Cluster, prepare_environment
+from dioptra_workers.runner.orders import JobEnded, JobOrder
+from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
+from dioptra_workers.stage.request import ArtifactInput, JobContext
 
 from dioptra_ray.planning import PlanOptions, compile_plan
 from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
-from dioptra_workers.runner.orders import JobEnded, JobOrder
-from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
-from dioptra_workers.stage.request import ArtifactInput, JobContext
+
+# Before any test module imports Ray.
+prepare_environment("local")
 
 Sources = Mapping[str, str]
 """Source of `tasks.py` by plugin name."""
@@ -101,7 +105,7 @@ class Lab:
         options = PlanOptions(plugins=bundles, artifact_tasks=artifact_tasks or {})
         return compile_plan(description, options)
 
-    def start(  # noqa: PLR0913
+    def start(
         self,
         description: Mapping[str, Any],
         sources: Sources,
@@ -142,16 +146,16 @@ def folder():
 
 @pytest.fixture(scope="session")
 def cluster(folder):
-    from dioptra_workers.runner.cluster import Cluster  # noqa: PLC0415 - starts with Ray
-
+    del folder  # outlives Ray
     cluster = Cluster("local", num_cpus=2)
     yield cluster
     cluster.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def lab(folder: Path, cluster: Any) -> AsyncIterator[Lab]:
-    from dioptra_workers.runner.driver import Driver  # noqa: PLC0415 - as above
+async def lab(folder: Path, cluster: Cluster) -> AsyncIterator[Lab]:
+    assert cluster.resources()["CPU"] == 2
+    from dioptra_workers.runner.driver import Driver  # noqa: PLC0415 - imports Ray
 
     store = open_store(f"file://{folder}/store")
     store.check()

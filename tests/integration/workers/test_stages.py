@@ -1,7 +1,5 @@
 """Jobs of several stages: what runs apart, and what crosses."""
 
-import os
-
 import pytest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -187,4 +185,3 @@ async def test_a_stage_is_repeated_when_retries_are_declared(lab, describe, tmp_
         "finished",
     ]
     assert sorted(metric.value for metric in job.metrics if metric.name == "total") == [6.0, 7.0]
-    assert os.path.exists(tmp_path / "marker")  # noqa: PTH110

@@ -23,7 +23,7 @@ class Cluster:
     """
 
     def __init__(self, address: str, *, num_cpus: int | None = None) -> None:
-        """Connect.
+        """Connect; `prepare_environment` was called before Ray was first imported.
 
         Args:
             address: "local" starts a Ray of our own on this machine; "auto" or HOST:PORT
@@ -33,15 +33,15 @@ class Cluster:
         self._temporary: Path | None = None
         options: dict[str, Any] = {}
         if address == "local":
-            self._temporary = _prepare_local()
+            # Ray makes Unix sockets below it, whose paths may have 107 characters at most.
+            self._temporary = Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
             options = {
                 "include_dashboard": False,
                 "num_cpus": num_cpus,
                 "object_store_memory": LOCAL_OBJECT_STORE_BYTES,
                 "_temp_dir": str(self._temporary),
             }
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray  # noqa: PLC0415 - reads the environment that was just prepared
+        import ray  # noqa: PLC0415 - reads the environment, which is prepared by now
 
         context = ray.init(
             address=address,
@@ -71,12 +71,15 @@ class Cluster:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def _prepare_local() -> Path:
-    """Settings of a private Ray: a token that only its processes know, nothing in HOME."""
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    # Ray makes Unix sockets below it, whose paths may have 107 characters at most.
-    return Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
+def prepare_environment(address: str) -> None:
+    """Set what Ray reads from the environment while it is imported, so call this before.
+
+    A local Ray gets a token that only its own processes know; nothing is written to HOME.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 @functools.lru_cache(maxsize=256)

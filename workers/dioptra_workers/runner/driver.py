@@ -64,6 +64,10 @@ class Driver:
         if (run := self._runs.get(lease)) is not None:
             run.stop("cancelled")
 
+    async def wait_until_idle(self) -> None:
+        """Wait until nothing runs."""
+        await self._idle.wait()
+
     async def stop(self) -> None:
         """Stop everything that runs, and wait until it has."""
         for run in tuple(self._runs.values()):

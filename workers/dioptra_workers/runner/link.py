@@ -123,7 +123,7 @@ class Link:
                 asyncio.create_task(self._send(stream)),
                 asyncio.create_task(self._beat(stream, first.welcome.heartbeat_seconds)),
             ]
-            async for response in stream:
+            while (response := await stream.read()) is not grpc.aio.EOF:
                 self._handle(response)
         finally:
             for helper in helpers:
