@@ -1,18 +1,5 @@
 """What plugins import from `dioptra.sdk.exceptions` and its modules."""
 
-from dioptra_ray.engine.errors import (
-    ArtifactOutputNotFoundError,
-    IllegalOutputReferenceError,
-    IllegalPluginNameError,
-    MissingTaskPluginNameError,
-    NonIterableTaskOutputError,
-    OutputNotFoundError,
-    TaskPluginNotFoundError,
-    UnresolvableReferenceError,
-)
-from dioptra_ray.engine.errors import MissingParametersError as MissingGlobalParametersError
-from dioptra_ray.engine.errors import ResolutionError as StepError
-from dioptra_ray.language.graph import StepNotFoundError, StepReferenceCycleError
 from dioptra_ray.pyplugs import PyPlugsError as BasePyPlugsException
 from dioptra_ray.pyplugs import (
     UnknownPackageError,
@@ -22,31 +9,18 @@ from dioptra_ray.pyplugs import (
 
 __all__ = [
     "ARTDependencyError",
-    "ArtifactOutputNotFoundError",
     "BaseDioptraError",
     "BaseGenericsRegistryError",
     "BaseOptionalDependencyError",
     "BasePyPlugsException",
-    "BaseTaskEngineError",
     "BaseTaskPluginError",
     "CryptographyDependencyError",
     "EstimatorPredictGenericPredTypeError",
-    "IllegalOutputReferenceError",
-    "IllegalPluginNameError",
-    "MissingGlobalParametersError",
-    "MissingTaskPluginNameError",
-    "NonIterableTaskOutputError",
-    "OutputNotFoundError",
     "PrefectDependencyError",
-    "StepError",
-    "StepNotFoundError",
-    "StepReferenceCycleError",
-    "TaskPluginNotFoundError",
     "TensorflowDependencyError",
     "UnknownPackageError",
     "UnknownPluginError",
     "UnknownPluginFunctionError",
-    "UnresolvableReferenceError",
 ]
 
 
@@ -60,10 +34,6 @@ class BaseGenericsRegistryError(BaseDioptraError):
 
 class BaseOptionalDependencyError(BaseDioptraError):
     """A package is needed that is not installed."""
-
-
-class BaseTaskEngineError(BaseDioptraError):
-    """The engine could not run a graph."""
 
 
 class BaseTaskPluginError(BaseDioptraError):

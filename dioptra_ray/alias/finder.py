@@ -15,7 +15,6 @@ _SERVED = {
     "dioptra.sdk.exceptions.generics": "dioptra_ray.alias.exceptions",
     "dioptra.sdk.exceptions.optional_dependencies": "dioptra_ray.alias.exceptions",
     "dioptra.sdk.exceptions.pyplugs": "dioptra_ray.alias.exceptions",
-    "dioptra.sdk.exceptions.task_engine": "dioptra_ray.alias.exceptions",
     "dioptra.sdk.generics": "dioptra_ray.alias.generics",
     "dioptra.sdk.utilities.auth_client": "dioptra_ray.alias.auth_client",
     "dioptra.sdk.utilities.contexts": "dioptra_ray.alias.contexts",

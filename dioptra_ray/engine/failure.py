@@ -9,12 +9,11 @@ import os
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException, walk_tb
 
-import dioptra_ray
 from dioptra_ray.engine.errors import ErrorDetail
 
 _MESSAGE_LIMIT = 10_000
 _TRACEBACK_LIMIT = 100_000
-_OWN_FOLDER = str(Path(dioptra_ray.__file__).parent) + os.sep
+_OWN_FOLDER = str(Path(__file__).parents[1]) + os.sep
 _IMPORTLIB = ("<frozen importlib", f"{os.sep}importlib{os.sep}__init__.py")
 
 
