@@ -78,7 +78,7 @@ def list_leaseholders(connection: sa.Connection) -> dict[str, int]:
     """How many jobs each runner holds that holds any, connected or not."""
     started = JOBS.c.state == JobState.STARTED.value
     query = sa.select(JOBS.c.runner_id, sa.func.count()).where(started).group_by(JOBS.c.runner_id)
-    return dict(connection.execute(query).tuples().all())
+    return dict(iter(connection.execute(query)))
 
 
 def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[Assignment]:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.job_tables import JOBS, RUNNERS
@@ -21,7 +21,7 @@ from dioptra_controller.jobs.reports import (
 )
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange
-from dioptra_ray.errors import InvalidRequestError, PreconditionError
+from dioptra_ray.errors import DioptraError, InvalidRequestError, PreconditionError
 
 
 def commit_reports(
@@ -94,9 +94,10 @@ def _end(ledger: Ledger, job: OpenJob, end: AttemptEnd, outlines: Outlines) -> N
         # All or none: a job whose artifacts cannot be shown has not finished.
         with ledger.connection.begin_nested():
             ids = tuple(_record(ledger, job, artifact, outlines) for artifact in end.artifacts)
-    except (SQLAlchemyError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, sa.exc.OperationalError):
-            raise
+    except OperationalError:
+        # The database's trouble, not the artifact's.
+        raise
+    except (SQLAlchemyError, DioptraError, KeyError, TypeError, ValueError) as error:
         message = f"an artifact could not be recorded: {error}"
         failure = Failure(reason="ARTIFACT_FAILED", message=message)
         ledger.move(job, job.life.end(JobState.FAILED), failure=failure)

@@ -62,7 +62,7 @@ def expire(connection: sa.Connection, runner_ids: Sequence[str], *, now: dt.date
     lost = ledger.open_where(_STARTED & JOBS.c.runner_id.in_(runner_ids))
     query = sa.select(RUNNERS.c.runner_id, RUNNERS.c.name)
     query = query.where(RUNNERS.c.runner_id.in_(runner_ids))
-    names = dict(connection.execute(query).tuples().all())
+    names = dict(iter(connection.execute(query)))
     for job in lost:
         _lose(ledger, job, names.get(job.life.runner_id or "", "?"))
     ledger.write()
