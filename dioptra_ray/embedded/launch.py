@@ -65,9 +65,13 @@ class Launch:
         self._start("runner", self.options.runner, self._runner_environment())
         self._wait("runner", self._is_ready, deadline)
         self._keep(replace(self.deployment, ready=True))
-        for process in self._started.values():
-            process.returncode = 0  # Popen warns of children that outlive it; these are meant to
         return self.deployment
+
+    def release(self) -> None:
+        """Let go of the processes: reap those that have ended, leave the others alone."""
+        for process in self._started.values():
+            if process.poll() is None:
+                process.returncode = 0  # Popen warns of children that outlive it: these shall
 
     def _start(self, part: str, command: tuple[str, ...], environment: Mapping[str, str]) -> None:
         log = self.state.log(part)

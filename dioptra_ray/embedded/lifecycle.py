@@ -94,6 +94,8 @@ def up(
             terminate(_by_dependence(started), marker=started.marker, grace=GRACE_SECONDS)
             _write_stopped(state, started)
             raise
+        finally:
+            launch.release()
 
 
 def down(
