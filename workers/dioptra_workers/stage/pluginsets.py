@@ -13,7 +13,7 @@ from dioptra_ray.plugins.activation import PluginSet
 from dioptra_ray.plugins.bundle import digest_of, unpack
 from dioptra_ray.store import ArtifactStore, bundle_key
 
-_ready: dict[tuple[PluginBundle, ...], PluginSet] = {}
+_ready: dict[tuple[Path, tuple[PluginBundle, ...]], PluginSet] = {}
 
 
 def set_key(plugins: Sequence[PluginBundle]) -> str:
@@ -25,13 +25,13 @@ def set_key(plugins: Sequence[PluginBundle]) -> str:
 def prepare(plugins: Sequence[PluginBundle], *, store: ArtifactStore, cache: Path) -> PluginSet:
     """Have the set below `cache`, one directory a plugin; safe against other processes."""
     plugins = tuple(sorted(plugins, key=lambda plugin: plugin.name))
-    plugin_set = _ready.get(plugins)
+    plugin_set = _ready.get((cache, plugins))
     if plugin_set is None or not plugin_set.root.is_dir():
         key = set_key(plugins)
         root = cache / key
         if not root.is_dir():
             _extract(plugins, store, root)
-        plugin_set = _ready[plugins] = PluginSet(key=key, root=root)
+        plugin_set = _ready[cache, plugins] = PluginSet(key=key, root=root)
     return plugin_set
 
 

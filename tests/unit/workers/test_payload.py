@@ -1,0 +1,89 @@
+"""Values that cross between stages."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from dioptra_workers.stage.payload import NotPicklableError, dump, dump_outputs, load
+
+
+class Tied(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(3, 3)
+        self.second = torch.nn.Linear(3, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def sent(payload):
+    """As Ray delivers it: buffers that cannot be written."""
+    return type(payload)(
+        tuple(pickle.PickleBuffer(bytes(memoryview(buffer))) for buffer in payload.buffers)
+    )
+
+
+@pytest.mark.parametrize("value", [None, (1, None), {"a": [1, (2,)]}, "text", b"", float("inf")])
+def test_plain_values_stay_what_they_are(value):
+    loaded = load(sent(dump(value)))
+    assert loaded == value
+    assert type(loaded) is type(value)
+
+
+def test_arrays_travel_out_of_band_and_arrive_writable():
+    array = np.arange(100_000.0)
+    payload = dump({"array": array})
+    assert len(memoryview(payload.buffers[0])) < 1000
+    loaded = load(sent(payload))["array"]
+    loaded[0] = 7
+    assert (loaded[0], array[0]) == (7, 0)
+
+
+def test_the_memory_order_of_an_array_is_kept():
+    array = np.asfortranarray(np.arange(6).reshape(2, 3))
+    loaded = load(sent(dump(array)))
+    assert loaded.flags.f_contiguous
+    assert (loaded == array).all()
+
+
+def test_tensors_that_share_storage_still_share_it():
+    whole = torch.arange(10.0)
+    loaded_whole, loaded_part = load(sent(dump((whole, whole[2:5]))))
+    loaded_part[0] = 99
+    assert loaded_whole[2] == 99
+    assert whole[2] == 2
+
+
+def test_storage_bytes_are_out_of_band():
+    payload = dump(torch.zeros(10_000))
+    assert [len(memoryview(buffer)) for buffer in payload.buffers[1:]] == [40_000]
+
+
+def test_modules_keep_tied_weights_and_can_be_trained():
+    module = load(sent(dump(Tied())))
+    assert module.first.weight is module.second.weight
+    module(torch.ones(1, 3)).sum().backward()
+    assert module.first.weight.grad is not None
+
+
+def test_an_empty_tensor_crosses():
+    assert load(sent(dump(torch.tensor([])))).shape == (0,)
+
+
+def test_a_closure_crosses():
+    factor = 3
+    assert load(sent(dump(lambda x: x * factor)))(2) == 6
+
+
+def test_what_cannot_be_pickled_is_named_with_the_ways_out():
+    with pytest.raises(NotPicklableError) as caught:
+        dump_outputs("train", {"fine": 1, "data": (n for n in range(3))})
+    assert caught.value.step == "train"
+    message = str(caught.value)
+    assert '"data"' in message
+    assert "generator" in message
+    assert "run together" in message
+    assert "picklable" in message

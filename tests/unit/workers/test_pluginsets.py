@@ -1,0 +1,76 @@
+"""Plugin sets are extracted once, whole, and for everybody."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from dioptra_workers.stage import pluginsets
+
+from dioptra_ray.errors import NotFoundError
+from dioptra_ray.planning.plan import PluginBundle
+from dioptra_ray.plugins.bundle import pack
+from dioptra_ray.store import bundle_key, open_store
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    monkeypatch.setattr(pluginsets, "_ready", {})
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(f"file://{tmp_path}/store")
+    store.check()
+    return store
+
+
+def bundle(store, name, text):
+    packed = pack({"tasks.py": text.encode(), "sub/more.py": b""})
+    store.put_blob(bundle_key(packed.digest), packed.content)
+    return PluginBundle(name=name, digest=packed.digest)
+
+
+def test_the_order_of_plugins_does_not_matter(store, tmp_path):
+    a, b = bundle(store, "a", "1"), bundle(store, "b", "2")
+    first = pluginsets.prepare((a, b), store=store, cache=tmp_path / "cache")
+    second = pluginsets.prepare((b, a), store=store, cache=tmp_path / "cache")
+    assert first == second
+    assert (first.root / "a" / "tasks.py").read_text() == "1"
+    assert (first.root / "b" / "sub" / "more.py").exists()
+
+
+def test_versions_have_places_of_their_own(store, tmp_path):
+    roots = {
+        pluginsets.prepare((bundle(store, "a", text),), store=store, cache=tmp_path / "cache").root
+        for text in ("1", "2")
+    }
+    assert len(roots) == 2
+
+
+def test_many_processes_may_extract_at_once(store, tmp_path):
+    wanted = (bundle(store, "a", "1"),)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            # Below `prepare`, since processes do not share what it remembers.
+            results = pool.map(
+                lambda _: pluginsets._extract(wanted, store, tmp_path / "cache" / "set"), range(8)
+            )
+            list(results)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["set"]
+    assert (tmp_path / "cache" / "set" / "a" / "tasks.py").read_text() == "1"
+
+
+def test_a_cache_that_was_cleared_is_filled_again(store, tmp_path):
+    wanted = (bundle(store, "a", "1"),)
+    first = pluginsets.prepare(wanted, store=store, cache=tmp_path / "cache")
+    first.root.rename(tmp_path / "gone")
+    again = pluginsets.prepare(wanted, store=store, cache=tmp_path / "cache")
+    assert (again.root / "a" / "tasks.py").exists()
+
+
+def test_nothing_is_left_of_a_set_that_cannot_be_had(store, tmp_path):
+    missing = PluginBundle(name="b", digest="sha256:" + "0" * 64)
+    with pytest.raises(NotFoundError):
+        pluginsets.prepare(
+            (bundle(store, "a", "1"), missing), store=store, cache=tmp_path / "cache"
+        )
+    assert list((tmp_path / "cache").iterdir()) == []
