@@ -9,7 +9,7 @@ from typing import Any, Final
 from dioptra_ray.errors import InvalidDescriptionError
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.plugins.annotations import BUILTIN_TYPES
-from dioptra_ray.plugins.coerce import KINDS, coerce
+from dioptra_ray.plugins.coerce import KINDS
 from dioptra_ray.project.config import (
     ArtifactParameterEntry,
     Config,
@@ -19,6 +19,8 @@ from dioptra_ray.project.config import (
     PluginEntry,
     read_config,
 )
+from dioptra_ray.project.contradictions import undefined_types
+from dioptra_ray.project.defaults import read_default
 from dioptra_ray.project.model import (
     ArtifactParameter,
     EntrypointParameter,
@@ -30,13 +32,12 @@ from dioptra_ray.project.model import (
     TaskOutput,
 )
 from dioptra_ray.project.positions import Path
+from dioptra_ray.project.sources import PluginSource
 from dioptra_ray.project.tasks import (
-    PluginSource,
     PluginTasks,
     register_artifact,
     register_function,
     source_tasks,
-    undefined_types,
 )
 
 NAME: Final = re.compile(r"[A-Za-z]|[A-Za-z_][A-Za-z0-9_]+")
@@ -284,38 +285,15 @@ class _Reader:
         self._check_unique("name", path, [entry.name for entry in entries])
 
     def _check_unique(self, kind: str, path: Path, names: list[str]) -> None:
+        seen: set[str] = set()
         for index, name in enumerate(names):
-            if name in names[:index]:
+            if name in seen:
                 message = f"The {kind} {name!r} is declared twice."
                 self._complain("registration.duplicate", message, (*path, index))
+            seen.add(name)
 
     def _complain(self, code: str, message: str, path: Path) -> None:
         self.issues.append(self.text.issue(code, message, path))
-
-
-def read_default(kind: str, value: Any) -> Any:
-    """A default as written in TOML: Dioptra's text, or a value of the type itself.
-
-    Raises:
-        ValueError: It does not fit the type.
-    """
-    if isinstance(value, str):
-        return coerce(kind, value)
-    if kind == "float" and type(value) is int:
-        return float(value)
-    if type(value) is not _PYTHON_TYPES[kind]:
-        raise ValueError(f"{value!r} is not of type {kind}.")
-    return value
-
-
-_PYTHON_TYPES: Final[dict[str, type]] = {
-    "string": str,
-    "boolean": bool,
-    "integer": int,
-    "float": float,
-    "list": list,
-    "mapping": dict,
-}
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> dict[str, bytes]:

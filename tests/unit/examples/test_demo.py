@@ -1,11 +1,18 @@
 """What the demo makes of a sweep's results, without running one."""
 
 import importlib.util
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
+
+from dioptra_ray.embedded.launch import Options
+from dioptra_ray.errors import InvalidDescriptionError, NotFoundError
+from dioptra_ray.language.issues import Issue
 
 
 @pytest.fixture
@@ -47,3 +54,76 @@ def test_table_has_a_row_for_each_strength(demo: ModuleType, results: pd.DataFra
     assert cells[0] == ["0", "98.0%", "98.0%"]
     assert [row[0] for row in cells[1:]] == [f"{eps:g}" for eps in demo.STRENGTHS]
     assert cells[-1][1:] == ["73.0%", "73.0%"]
+
+
+class Deployment:
+    """Stands in for the embedded deployment; remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def up(self, state_dir: Path, *, options: Options, progress: Callable[[str], None]) -> None:
+        progress("starting")
+        self.calls.append(f"up {state_dir.name} {options.store_url}")
+
+    def down(self, state_dir: Path) -> None:
+        self.calls.append(f"down {state_dir.name}")
+
+
+@pytest.fixture
+def deployment(demo: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    stand_in = Deployment()
+    monkeypatch.setattr(demo, "up", stand_in.up)
+    monkeypatch.setattr(demo, "down", stand_in.down)
+    monkeypatch.setattr(demo, "Client", lambda **options: nullcontext(options))
+    monkeypatch.setattr(demo.signal, "signal", lambda *_: None)
+    return stand_in
+
+
+def invoke(
+    demo: ModuleType, monkeypatch: pytest.MonkeyPatch, outcome: BaseException | None, *options: str
+) -> Result:
+    def study(_: object) -> None:
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(demo, "study", study)
+    return CliRunner().invoke(demo.main, options)
+
+
+def test_store_option_is_passed_on(
+    demo: ModuleType, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = invoke(demo, monkeypatch, None, "--store-url", "s3://bucket/prefix")
+    assert result.exit_code == 0
+    assert deployment.calls == ["up demo s3://bucket/prefix", "down demo"]
+
+
+def test_artifacts_stay_in_the_repository_by_default(
+    demo: ModuleType, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke(demo, monkeypatch, None)
+    assert deployment.calls[0].endswith("/build/demo/artifacts")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (SystemExit(143), 143),
+        (NotFoundError("gone"), 1),
+        (InvalidDescriptionError("bad", [Issue(severity="error", code="x", message="m")]), 1),
+        (ZeroDivisionError(), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_happens_the_deployment_is_stopped(
+    demo: ModuleType,
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: BaseException,
+    code: int,
+) -> None:
+    result = invoke(demo, monkeypatch, outcome)
+    assert result.exit_code == code
+    assert deployment.calls[-1] == "down demo"

@@ -127,8 +127,10 @@ def test_equal_projects_compose_to_equal_text() -> None:
         ("graph:\n  a:\n    load: { limit: 1 }\n", "call.missing_required", 3, None),
         ("graph:\n  limit:\n    load: x\n", "name.collision", 2, 3),
         (
-            ("graph:\n  a:\n    load: x\nartifacts:\n  k:\n    contents: $b\n"
-            "    task: { name: Rows }\n"),
+            (
+                "graph:\n  a:\n    load: x\nartifacts:\n  k:\n    contents: $b\n"
+                "    task: { name: Rows }\n"
+            ),
             "ref.unresolvable@artifact_output",
             6,
             None,

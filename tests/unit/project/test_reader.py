@@ -144,6 +144,20 @@ def test_required_input_declared_optional_is_a_warning() -> None:
     assert warning.code == "registration.required_input"
 
 
+def test_skipped_input_would_shift_positional_arguments() -> None:
+    source = "from dioptra import pyplugs\n@pyplugs.register\ndef train(a, b=1, c=2): ...\n"
+    (warning,) = read(registering("a", "c"), **{"plugins/mine/tasks.py": source}).warnings
+    assert warning.code == "registration.skipped_input"
+    assert "'b' is left out" in warning.message
+    assert read(registering("a", "b"), **{"plugins/mine/tasks.py": source}).warnings == ()
+
+
+def test_keyword_only_inputs_may_come_in_any_order() -> None:
+    source = "from dioptra import pyplugs\n@pyplugs.register\ndef train(a, *, b, c): ...\n"
+    project = read(registering("c", "a", "b"), **{"plugins/mine/tasks.py": source})
+    assert project.warnings == ()
+
+
 def test_variadic_functions_take_any_input() -> None:
     source = "from dioptra import pyplugs\n@pyplugs.register\ndef train(**options): ...\n"
     project = read(registering("a", "b"), **{"plugins/mine/tasks.py": source})
