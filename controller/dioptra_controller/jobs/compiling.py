@@ -49,10 +49,16 @@ class CompiledEntrypoint:
 
 
 class Compiler:
-    """Compiles entrypoints and remembers the results; safe to share between threads."""
+    """Compiles entrypoints and remembers the results; safe to share between threads.
+
+    Attributes:
+        known: Ids of experiments and queues that exist, by kind and name.
+    """
 
     def __init__(self) -> None:
         self._recent: Recent[tuple[int, Mode], CompiledEntrypoint] = Recent(256)
+        self._stored: set[str] = set()
+        self.known: Recent[tuple[str, str], int] = Recent(10_000)
 
     def compile(
         self, connection: sa.Connection, name: str, number: int, mode: Mode
@@ -72,7 +78,22 @@ class Compiler:
             lambda: _compile(entrypoints.load_by_id(connection, snapshot_id), mode),
         )
 
+    def store_plan(
+        self, connection: sa.Connection, compiled: CompiledEntrypoint, now: dt.datetime
+    ) -> None:
+        """Store the plan, unless it is there."""
+        digest = compiled.plan_digest
+        if digest in self._stored:
+            return
+        if connection.execute(_KNOWN_PLAN, {"digest": digest}).one_or_none():
+            # An earlier transaction has stored it, so nothing can take it back.
+            self._stored.add(digest)
+            return
+        row = {"digest": digest, "plan_json": compiled.plan_json, "create_time": now}
+        insert_if_new(connection, PLANS, row, unique=["digest"])
 
+
+_KNOWN_PLAN = sa.select(PLANS.c.digest).where(PLANS.c.digest == sa.bindparam("digest"))
 _NEWEST = (
     sa.select(ENTRYPOINT_SNAPSHOTS.c.id)
     .join(ENTRYPOINTS, ENTRYPOINTS.c.id == ENTRYPOINT_SNAPSHOTS.c.entrypoint_id)
@@ -87,14 +108,6 @@ def _find_snapshot(connection: sa.Connection, name: str, number: int) -> int | N
     query = _NUMBERED if number else _NEWEST
     values = {"entrypoint": name, "number": number} if number else {"entrypoint": name}
     return connection.execute(query, values).scalar_one_or_none()
-
-
-def store_plan(connection: sa.Connection, compiled: CompiledEntrypoint, now: dt.datetime) -> None:
-    """Store the plan, unless it is there."""
-    known = sa.select(PLANS.c.digest).where(PLANS.c.digest == compiled.plan_digest)
-    if connection.execute(known).one_or_none() is None:
-        row = {"digest": compiled.plan_digest, "plan_json": compiled.plan_json}
-        insert_if_new(connection, PLANS, row | {"create_time": now}, unique=["digest"])
 
 
 def _compile(snapshot: entrypoints.EntrypointSnapshot, mode: Mode) -> CompiledEntrypoint:

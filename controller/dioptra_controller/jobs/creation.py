@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs import artifact_inputs
-from dioptra_controller.jobs.compiling import Compiler, store_plan
+from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.jobs.open_jobs import OpenJob
@@ -67,7 +67,7 @@ def create_job(
         NotFoundError: No such entrypoint, queue, experiment or artifact.
         InvalidRequestError: The timeout is no time, or the description too long.
     """
-    shared = check_shared(connection, request)
+    shared = check_shared(connection, request, compiler)
     compiled = compiler.compile(
         connection, request.entrypoint, request.entrypoint_snapshot, "latency"
     )
@@ -76,7 +76,7 @@ def create_job(
         connection, compiled.artifact_inputs, request.artifact_inputs
     )
     refuse(f"the job cannot run entrypoint {compiled.name!r}", issues)
-    store_plan(connection, compiled, now)
+    compiler.store_plan(connection, compiled, now)
     row = {
         **shared,
         "entrypoint": compiled.name,
@@ -107,12 +107,17 @@ def retry_job(connection: sa.Connection, job_id: int, *, now: dt.datetime) -> in
     return _insert(connection, {**row, "retry_of": job_id}, now)
 
 
-def check_shared(connection: sa.Connection, request: RunRequest) -> dict[str, Any]:
+def check_shared(
+    connection: sa.Connection, request: RunRequest, compiler: Compiler
+) -> dict[str, Any]:
     """Check what does not depend on the entrypoint; the columns that follow from it."""
     names.check_text("description", request.description)
     experiment, queue = request.experiment or DEFAULT, request.queue or DEFAULT
-    experiments.get_id(connection, experiment)
-    queues.get_id(connection, queue)
+    # Neither can be deleted, so each is looked up once.
+    compiler.known.get(
+        ("experiment", experiment), lambda: experiments.get_id(connection, experiment)
+    )
+    compiler.known.get(("queue", queue), lambda: queues.get_id(connection, queue))
     seconds = request.timeout_seconds
     if not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_TIMEOUT:
         raise InvalidRequestError(
@@ -158,6 +163,9 @@ _REPEATED = (
 )
 
 
+_INSERT = sa.insert(JOBS).returning(JOBS.c.id)
+
+
 def _insert(connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime) -> int:
     values = {
         **row,
@@ -168,7 +176,7 @@ def _insert(connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime)
         "last_event": 1,
         "last_log": 0,
     }
-    job_id = int(connection.execute(sa.insert(JOBS).returning(JOBS.c.id), values).scalar_one())
+    job_id = int(connection.execute(_INSERT, values).scalar_one())
     ledger = Ledger(connection, now)
     job = OpenJob(
         id=job_id, life=JobLife(), timeout_seconds=values["timeout_seconds"], last_event=1

@@ -22,6 +22,8 @@ from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.steps import StepChange, change_step, interrupt
 
 _LONGEST_IN = 500
+_INSERT_EVENT = sa.insert(JOB_EVENTS)
+_INSERT_LOG = sa.insert(JOB_LOGS)
 
 
 class Ledger:
@@ -145,9 +147,9 @@ class Ledger:
         if self._changed:
             open_jobs.write(self.connection, self._changed.values())
         if self._events:
-            self.connection.execute(sa.insert(JOB_EVENTS), self._events)
+            self.connection.execute(_INSERT_EVENT, self._events)
         if self._logs:
-            self.connection.execute(sa.insert(JOB_LOGS), self._logs)
+            self.connection.execute(_INSERT_LOG, self._logs)
         if self._metrics:
             metrics.store(self.connection, self._metrics)
         for notice in self._notices:

@@ -55,13 +55,16 @@ class JobFilter:
     sweep_id: int = 0
 
 
+_ONE = sa.select(JOBS).where(JOBS.c.id == sa.bindparam("job"))
+
+
 def get(connection: sa.Connection, job_id: int, outlines: Outlines) -> JobRecord:
     """Read a job with its steps.
 
     Raises:
         NotFoundError: There is no such job.
     """
-    row = connection.execute(sa.select(JOBS).where(JOBS.c.id == job_id)).one_or_none()
+    row = connection.execute(_ONE, {"job": job_id}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
     return _read(row, outlines.get(connection, row.plan_digest))

@@ -23,6 +23,35 @@ class SweepState(StrEnum):
     CANCELLED = "cancelled"
 
 
+_DONE = SWEEPS.c.finished + SWEEPS.c.failed + SWEEPS.c.cancelled
+_ADD = (
+    sa.update(SWEEPS)
+    .where(SWEEPS.c.id == sa.bindparam("sweep"))
+    .values(
+        {
+            name: SWEEPS.c[name] + sa.bindparam(f"more_{name}")
+            for name in (*(state.value for state in _COUNTED), "ended")
+        }
+    )
+    .returning(SWEEPS.c.ended)
+)
+_SETTLE = (
+    sa.update(SWEEPS)
+    .where(
+        SWEEPS.c.id == sa.bindparam("sweep"),
+        SWEEPS.c.state == SweepState.STARTED.value,
+        SWEEPS.c.size == _DONE,
+    )
+    .values(
+        state=sa.case(
+            (SWEEPS.c.cancel_requested, SweepState.CANCELLED.value),
+            else_=SweepState.FINISHED.value,
+        ),
+        end_time=sa.bindparam("now"),
+    )
+)
+
+
 def change(
     connection: sa.Connection,
     sweep_id: int,
@@ -42,14 +71,9 @@ def change(
     Returns:
         How many of its jobs had ended before.
     """
-    added = {state.value: SWEEPS.c[state.value] + changes.get(state, 0) for state in _COUNTED}
-    statement = (
-        sa.update(SWEEPS)
-        .where(SWEEPS.c.id == sweep_id)
-        .values(**added, ended=SWEEPS.c.ended + ended)
-        .returning(SWEEPS.c.ended)
-    )
-    after = connection.execute(statement).scalar_one()
+    values = {f"more_{state.value}": changes.get(state, 0) for state in _COUNTED}
+    values |= {"sweep": sweep_id, "more_ended": ended}
+    after = connection.execute(_ADD, values).scalar_one()
     settle(connection, sweep_id, now)
     notify(connection, SweepChanged(sweep_id))
     return int(after) - ended
@@ -57,19 +81,4 @@ def change(
 
 def settle(connection: sa.Connection, sweep_id: int, now: dt.datetime) -> None:
     """End the sweep if every trial has ended."""
-    done = SWEEPS.c.finished + SWEEPS.c.failed + SWEEPS.c.cancelled
-    connection.execute(
-        sa.update(SWEEPS)
-        .where(
-            SWEEPS.c.id == sweep_id,
-            SWEEPS.c.state == SweepState.STARTED.value,
-            done == SWEEPS.c.size,
-        )
-        .values(
-            state=sa.case(
-                (SWEEPS.c.cancel_requested, SweepState.CANCELLED.value),
-                else_=SweepState.FINISHED.value,
-            ),
-            end_time=now,
-        )
-    )
+    connection.execute(_SETTLE, {"sweep": sweep_id, "now": now})

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import SWEEPS
 from dioptra_controller.jobs import artifact_inputs
-from dioptra_controller.jobs.compiling import Compiler, store_plan
+from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.creation import RunRequest, check_shared, refuse
 from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.jobs.parameters import (
@@ -48,7 +48,7 @@ def create_sweep(
         InvalidRequestError: The timeout is no time, or the description too long.
     """
     run = request.run
-    shared = check_shared(connection, run)
+    shared = check_shared(connection, run, compiler)
     compiled = compiler.compile(connection, run.entrypoint, run.entrypoint_snapshot, "throughput")
     space, issues = fit_space(compiled.parameters, request.space)
     values, more = resolve(compiled.parameters, run.parameters, varied=request.space.names)
@@ -57,7 +57,7 @@ def create_sweep(
         connection, compiled.artifact_inputs, run.artifact_inputs
     )
     refuse(f"the sweep cannot run entrypoint {compiled.name!r}", issues[:_MOST_ISSUES])
-    store_plan(connection, compiled, now)
+    compiler.store_plan(connection, compiled, now)
     row = {
         **shared,
         **dict.fromkeys(("next_trial", "started", "finished", "failed", "cancelled", "ended"), 0),
