@@ -1,8 +1,10 @@
 """Compiling a description to a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+from dioptra_ray.errors import ExhaustedError
 from dioptra_ray.planning.assembly import make_stages
 from dioptra_ray.planning.binding import Binding, bind
 from dioptra_ray.planning.fusion import fuse_chains, fuse_kinds
@@ -26,6 +28,7 @@ def compile_plan(description: Mapping[str, Any], options: PlanOptions | None = N
     Raises:
         InvalidRequestError: Steps that must share a process ask for different nodes, or
             a declaration in the description is wrong.
+        ExhaustedError: The graph makes more stages than files can be passed between.
     """
     options = options or PlanOptions()
     graph = read_steps(description, options)
@@ -34,11 +37,17 @@ def compile_plan(description: Mapping[str, Any], options: PlanOptions | None = N
     mode: Mode = options.mode
     nodes = _fuse(graph, ungrouped, mode)
     above = ancestors(nodes.before)
-    too_many = sum(mask.bit_count() for mask in above) > _MOST_EDGES
+    too_many = _has_too_many(above)
     if too_many:
         mode = "throughput"
         nodes = _fuse(graph, ungrouped, mode)
         above = ancestors(nodes.before)
+        if _has_too_many(above):
+            raise ExhaustedError(
+                f"The graph makes {len(nodes.steps)} stages that follow one another on changing "
+                "nodes, too many to pass files between: let more of its steps ask for the same "
+                "resources, or split the entrypoint."
+            )
     story = Story(graph=graph, binding=binding, nodes=nodes, mode=mode, too_many=too_many)
     return Plan(
         description=_plain(description),
@@ -50,13 +59,17 @@ def compile_plan(description: Mapping[str, Any], options: PlanOptions | None = N
     )
 
 
+def _has_too_many(above: Sequence[int]) -> bool:
+    return sum(mask.bit_count() for mask in above) > _MOST_EDGES
+
+
 def _group_bound(graph: StepGraph, binding: Binding) -> Nodes:
     """Each bound process as one group, every other step as its own."""
     phases: list[list[int]] = [[] for _ in range(max(binding.phase.values(), default=-1) + 1)]
     for step, phase in sorted(binding.phase.items()):
         phases[phase].append(step)
     alone = [[step] for step in range(len(graph.names)) if step not in binding.phase]
-    in_order = [(one[-1], other[-1]) for one, other in zip(phases, phases[1:], strict=False)]
+    in_order = [(one[-1], other[-1]) for one, other in pairwise(phases)]
     return make_nodes(graph, [*phases, *alone], in_order)
 
 
@@ -86,4 +99,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return set(value)
     return value

@@ -8,8 +8,10 @@ digest, and obeyed by the runner and its workers. Equal inputs give byte-equal J
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+from dioptra_ray.planning.literals import read_literal, write_literal
 
 Mode = Literal["latency", "throughput"]
 
@@ -122,7 +124,9 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON: byte-equal for equal plans; mapping order of the graph is kept."""
-        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
+        data = asdict(replace(self, description={}))
+        data["description"] = write_literal(self.description)
+        return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
     @property
     def digest(self) -> str:
@@ -134,7 +138,7 @@ class Plan:
         """Read what `to_json` wrote."""
         data = json.loads(text)
         return cls(
-            description=data["description"],
+            description=read_literal(data["description"]),
             stages=tuple(map(_read_stage, data["stages"])),
             plugins=tuple(PluginBundle(**plugin) for plugin in data["plugins"]),
             artifact_tasks=tuple((name, task) for name, task in data["artifact_tasks"]),
