@@ -123,6 +123,7 @@ def test_what_does_not_end_by_itself_is_killed(root, monkeypatch) -> None:
 def test_a_deployment_that_died_is_started_again(root) -> None:
     first, _ = up(root, options=options())
     os.kill(first.processes["controller"].pid, signal.SIGKILL)
+    os.waitpid(first.processes["controller"].pid, 0)
     child = int((root / "child.pid").read_text())
     second, was_started = up(root, options=options())
     assert was_started
