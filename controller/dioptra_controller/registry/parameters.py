@@ -12,41 +12,47 @@ _BY_DEFAULT: tuple[tuple[type, str], ...] = (
     (list, "list"),
     (dict, "mapping"),
 )
-# A valid description has no circle of types; a bound costs nothing.
-_MAX_DEPTH = 64
 
 
 def read_kinds(description: Mapping[str, Any]) -> dict[str, str]:
     """The kind (see `dioptra_ray.plugins.coerce`) of every parameter of a valid description."""
-    types = description.get("types") or {}
+    types = _Types(description.get("types") or {})
     return {
         name: _kind_of_parameter(declared, types)
         for name, declared in (description.get("parameters") or {}).items()
     }
 
 
-def _kind_of_parameter(declared: Any, types: Mapping[str, Any]) -> str:
+def _kind_of_parameter(declared: Any, types: "_Types") -> str:
     if isinstance(declared, Mapping):
         if declared.get("type") is not None:
-            return _kind_of_type(declared["type"], types, _MAX_DEPTH) or "string"
+            return types.kind(declared["type"]) or "string"
         declared = declared.get("default")
     return next((kind for python, kind in _BY_DEFAULT if isinstance(declared, python)), "string")
 
 
-def _kind_of_type(definition: Any, types: Mapping[str, Any], depth: int) -> str | None:
-    """The kind of a type; None for `null` and what every text fits."""
-    if isinstance(definition, str):
-        return _SIMPLE.get(definition) or (
-            _kind_of_type(types.get(definition), types, depth - 1) if depth else None
-        )
-    match definition:
-        case {"is_a": str(parent)}:
-            return _kind_of_type(parent, types, depth)
-        case {"union": members}:
-            return _kind_of_union({_kind_of_type(one, types, depth) for one in members})
-        case Mapping():
-            return next((_STRUCTURES[key] for key in definition if key in _STRUCTURES), None)
-    return None
+class _Types:
+    """Kinds of types, each found once: unions of unions would take for ever otherwise."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+        self._known: dict[str, str | None] = dict(_SIMPLE)
+
+    def kind(self, definition: Any) -> str | None:
+        """The kind of a type; None for `null` and what every text fits."""
+        match definition:
+            case str(name):
+                if name not in self._known:
+                    self._known[name] = None  # what a circle of types comes to
+                    self._known[name] = self.kind(self._definitions.get(name))
+                return self._known[name]
+            case {"is_a": str(parent)}:
+                return self.kind(parent)
+            case {"union": members}:
+                return _kind_of_union({self.kind(member) for member in members})
+            case Mapping():
+                return next((_STRUCTURES[key] for key in definition if key in _STRUCTURES), None)
+        return None
 
 
 def _kind_of_union(kinds: set[str | None]) -> str | None:

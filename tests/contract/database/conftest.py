@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-
 from dioptra_controller.database.engine import Database
+from dioptra_controller.database.migrate import upgrade
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 
@@ -110,7 +110,5 @@ def empty_database(open_database: Callable[[], Database]) -> Database:
 @pytest.fixture
 def database(empty_database: Database) -> Database:
     """A database with the newest schema."""
-    from dioptra_controller.database.migrate import upgrade
-
     upgrade(empty_database)
     return empty_database

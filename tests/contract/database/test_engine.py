@@ -5,8 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
-from sqlalchemy import select
-
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.registry_tables import (
     EXPERIMENTS,
@@ -14,6 +12,7 @@ from dioptra_controller.database.registry_tables import (
     PARAMETER_TYPES,
 )
 from dioptra_controller.database.statements import insert_if_new
+from sqlalchemy import select
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
 

@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.database.tables import METADATA
+
 from dioptra_ray.errors import PreconditionError
 
 
@@ -28,7 +28,7 @@ def test_indexes_are_as_the_metadata_says(database):
         else "SELECT indexname, lower(indexdef) FROM pg_indexes WHERE schemaname = 'public'"
     )
     with database.engine.connect() as connection:
-        found = {name: text for name, text in connection.execute(query)}
+        found = dict(tuple(row) for row in connection.execute(query))
     expected = {index.name: index for table in METADATA.tables.values() for index in table.indexes}
     assert expected.keys() <= found.keys()
     dialect = "sqlite" if database.is_sqlite else "postgresql"

@@ -52,7 +52,9 @@ async def test_reflection_lists_and_describes_every_service(channel):
     )
     listed, described = [answer async for answer in call]
     names = {service.name for service in listed.list_services_response.service}
-    assert {f"{PACKAGE}.{name}Service" for name in ("Artifact", "Job", "Registry", "Sweep")} <= names
+    assert {
+        f"{PACKAGE}.{name}Service" for name in ("Artifact", "Job", "Registry", "Sweep")
+    } <= names
     assert "grpc.health.v1.Health" in names
     assert described.file_descriptor_response.file_descriptor_proto
 

@@ -24,9 +24,8 @@ def upgrade() -> None:
     _create_artifacts()
     microseconds = round(dt.datetime.now(dt.UTC).timestamp() * 1_000_000)
     for table in ("experiments", "queues"):
-        columns = (sa.column("name"), sa.column("description"), sa.column("create_time"))
         row = {"name": "default", "description": "", "create_time": microseconds}
-        op.bulk_insert(sa.table(table, *columns), [row])
+        op.bulk_insert(sa.table(table, *(sa.Column(name) for name in row)), [row])
 
 
 def _create_names() -> None:
