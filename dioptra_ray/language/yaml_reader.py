@@ -6,6 +6,7 @@ libyaml does the parsing where it is there, for it is several times faster; what
 is read again by PyYAML's own parser, whose verdict is Dioptra's.
 """
 
+import re
 from collections.abc import Generator, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ except ImportError:  # pragma: no cover - PyYAML built without libyaml
 
 # Texts that libyaml refuses are parsed again up to this size: PyYAML is slow.
 _SECOND_OPINION = 256 * 1024
+# Tags and tabs, of which libyaml and PyYAML have different views.
+_DISPUTED = re.compile(r"(?:^|[\s,:\[{-])!|\t")
 _LONG_SCALARS = ("int", "float", "timestamp")
 
 
@@ -57,7 +60,7 @@ def read_yaml(text: str, *, file: str | None = None) -> Document:
     unprintable = Reader.NON_PRINTABLE.search(text)
     if unprintable is not None:
         return Document(issues=(_unprintable(text, unprintable.start(), file),))
-    if CParser is None:  # pragma: no cover - PyYAML built without libyaml
+    if CParser is None or (len(text) <= _SECOND_OPINION and _DISPUTED.search(text)):
         return _read(_PlainLoader(text), file)
     document = _read(_FastLoader(text), file)
     needs_second = any(issue.code == "syntax.invalid" for issue in document.issues)
@@ -172,7 +175,9 @@ class _Bounded(Composer, SafeConstructor, Resolver):
         for key_node, _ in node.value:
             if not isinstance(key_node, ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
                 continue
-            key = self.construct_object(key_node, deep=True)
+            # A plain "=" has a tag of its own, which PyYAML takes back when it is a key.
+            is_equals = key_node.tag == "tag:yaml.org,2002:value"
+            key = key_node.value if is_equals else self.construct_object(key_node, deep=True)
             if key in seen:
                 message = (
                     f"The key {key!r} is here again; it was already given in line {seen[key]}."

@@ -52,7 +52,7 @@ def parameters_and_steps_differ(scope: Scope) -> Iterator[Finding]:
 
 
 def references_are_unambiguous(scope: Scope) -> Iterator[Finding]:
-    """A name that is used means a step or an artifact input, not either."""
+    """A bare reference means a step or an artifact input, not either."""
     shared = {
         name
         for name in scope.artifact_inputs
@@ -61,7 +61,7 @@ def references_are_unambiguous(scope: Scope) -> Iterator[Finding]:
     if not shared:
         return
     for path, reference in references_of(scope):
-        if reference.name in shared:
+        if reference.output is None and reference.name in shared:
             shared.discard(reference.name)
             yield Finding(
                 code="name.ambiguous",

@@ -1,0 +1,66 @@
+import pytest
+
+from dioptra_ray.language.types import (
+    MappingType,
+    TypeDefinitionError,
+    UnionType,
+    build_types,
+    infer,
+    is_compatible,
+    parse_type,
+)
+
+
+def test_a_type_is_known_by_its_definition():
+    types = build_types({"T": {"list": "integer"}})
+    assert parse_type({"tuple": ["T", "string"]}, types).definition == {"tuple": ["T", "string"]}
+    assert infer([1, "a"]).definition == {"tuple": ["integer", "string"]}
+    assert types["T"].definition == "T"
+    assert types["T"].structure == {"list": "integer"}
+
+
+def test_union_members_are_listed_in_one_order():
+    types = build_types({})
+    one = parse_type({"union": ["string", {"list": "any"}, "integer", "string"]}, types)
+    other = parse_type({"union": ["integer", "string", {"list": "any"}]}, types)
+    assert one == other
+    assert one.definition == other.definition
+
+
+def test_types_do_not_change():
+    with pytest.raises(AttributeError):
+        build_types({})["string"].name = "text"
+
+
+def test_sets_have_one_type_whatever_their_order():
+    assert infer({"b", 1, "a"}).definition == infer({1, "a", "b"}).definition
+
+
+@pytest.mark.parametrize(
+    ("definitions", "code"),
+    [
+        ({"A": {"list": "Strin"}}, "type.not_found"),
+        ({"A": {"is_a": "A"}}, "type.cycle"),
+        ({"A": 3}, "type.malformed"),
+        ({"A": {"mapping": ["string"]}}, "type.malformed"),
+        ({"A": {"tuple": "string"}}, "type.malformed"),
+        ({"A": {"union": "string"}}, "type.malformed"),
+        ({"A": {"lst": "string"}}, "type.malformed"),
+    ],
+)
+def test_wrong_definitions_say_what_and_where(definitions, code):
+    with pytest.raises(TypeDefinitionError) as caught:
+        build_types(definitions)
+    assert (caught.value.code, caught.value.type_name) == (code, "A")
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(TypeDefinitionError, match="Did you mean 'string'"):
+        parse_type("strin", build_types({}))
+
+
+def test_a_union_of_nothing_fits_everywhere_but_takes_only_itself():
+    nothing = UnionType(())
+    assert is_compatible(nothing, build_types({})["string"])
+    assert is_compatible(nothing, UnionType(()))
+    assert not is_compatible(MappingType({}), nothing)
