@@ -35,9 +35,7 @@ def interleave(
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    return {
-        name: Measurement(name=name, seconds=tuple(values)) for name, values in seconds.items()
-    }
+    return {name: Measurement(name=name, seconds=tuple(values)) for name, values in seconds.items()}
 
 
 def report(title: str, results: Mapping[str, Measurement], *, baseline: str) -> None:

@@ -77,7 +77,7 @@ tasks:
   ident: {plugin: probe.tasks.ident, inputs: [{x: any}], outputs: {value: any}}
   pid: {plugin: probe.tasks.pid, inputs: [{a: any}], outputs: {value: any}}
   meet: {plugin: probe.tasks.meet, inputs: [{folder: any}, {me: any}, {other: any}], outputs: {pid: any}}
-  touch: {plugin: probe.tasks.touch, inputs: [{folder: any}, {name: any}], outputs: {name: any}}
+  touch: {plugin: probe.tasks.touch, inputs: [{folder: any}, {what: any}], outputs: {what: any}}
   wait_for: {plugin: probe.tasks.wait_for, inputs: [{path: any}], outputs: {path: any}}
   sleep: {plugin: probe.tasks.sleep, inputs: [{seconds: any}], outputs: {seconds: any}}
   spin: {plugin: probe.tasks.spin, inputs: [{folder: any}], outputs: {n: any}}

@@ -1,5 +1,6 @@
 """What a person sees of jobs, through the CLI, on a real controller and a real Ray."""
 
+import json
 import math
 import signal
 import subprocess
@@ -18,7 +19,7 @@ def newest(cli: Cli) -> dict:
 def test_a_failing_step_is_named_with_its_exception_and_line(cli: Cli, describe) -> None:
     path = describe("failing", "graph:\n  good: {ident: 1}\n  bad: {fail: [no luck]}\n")
     done = cli.run("run", path, *WITH)
-    assert done.returncode == 1
+    assert done.returncode == 1, done.stdout + done.stderr
     job = cli.json("job", "show", newest(cli)["id"])
     source = (PLUGINS / "probe" / "tasks.py").read_text().splitlines()
     line = 1 + next(n for n, text in enumerate(source) if "raise ValueError(message)" in text)
@@ -50,11 +51,13 @@ def test_sys_exit_and_a_dying_process_fail_the_job(cli: Cli, describe) -> None:
 def test_what_a_step_says_comes_back_in_order(cli: Cli, describe) -> None:
     cli.ok("run", describe("speaks", "graph:\n  talk: {speak: [[0.5, 0.25]]}\n"), *WITH)
     job = newest(cli)["id"]
-    records = cli.json("job", "logs", job)
+    records = [
+        json.loads(line) for line in cli.ok("job", "logs", job, "--format", "json").splitlines()
+    ]
     mine = [r for r in records if r["step"] == "talk" and "Running step" not in r["message"]]
     assert [(r["level"], r["logger"]) for r in mine] == [
         ("INFO", "stdout"),
-        ("INFO", "stderr"),
+        ("WARNING", "stderr"),
         ("INFO", "probe.tasks"),
         ("WARNING", "probe.tasks"),
         ("INFO", "probe.struct"),
@@ -98,8 +101,7 @@ def test_parallel_steps_meet_in_two_processes(cli: Cli, describe, tmp_path: Path
 
 def test_a_chain_of_a_parallel_entrypoint_stays_in_one_process(cli: Cli, describe) -> None:
     graph = (
-        "graph:\n  a: {ident: 1}\n  b: {ident: $a}\n  c: {ident: $b}\n"
-        "execution: {parallel: true}\n"
+        "graph:\n  a: {ident: 1}\n  b: {ident: $a}\n  c: {ident: $b}\nexecution: {parallel: true}\n"
     )
     cli.ok("run", describe("chain", graph), *WITH)
     steps = cli.json("job", "show", newest(cli)["id"])["steps"]
@@ -167,7 +169,7 @@ def test_a_wrong_entrypoint_is_refused_twice_with_everything(cli: Cli, describe)
     broken.write_text("graph:\n  a: [1\n")
     for command in (("validate", broken), ("run", broken, *WITH)):
         done = cli.run(*command)
-        assert done.returncode == 1
+        assert done.returncode == 1, done.stdout + done.stderr
         assert "broken.yaml:" in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
 
@@ -203,7 +205,7 @@ def any_running_step(cli: Cli, entrypoint: str) -> bool:
     if job["entrypoint"] != entrypoint:
         return False
     steps = cli.json("job", "show", job["id"])["steps"]
-    return any(step["state"] == "running" for step in steps)
+    return any(step["status"] == "running" for step in steps)
 
 
 def wait_until(condition, seconds: float = 60) -> None:

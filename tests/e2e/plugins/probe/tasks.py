@@ -21,7 +21,7 @@ def ident(x):
 
 
 @pyplugs.register
-def pid(*after):
+def pid(a):
     return os.getpid()
 
 
@@ -38,9 +38,9 @@ def meet(folder: str, me: str, other: str) -> int:
 
 
 @pyplugs.register
-def touch(folder: str, name: str) -> str:
-    Path(folder, name).touch()
-    return name
+def touch(folder: str, what: str) -> str:
+    Path(folder, what).touch()
+    return what
 
 
 @pyplugs.register
