@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import click
-import structlog
 
 from dioptra_controller import __version__
 from dioptra_ray.errors import DioptraError
@@ -30,7 +29,6 @@ def main(config: Path | None) -> None:
 
         asyncio.run(serve(settings))
     except DioptraError as error:
-        structlog.get_logger("dioptra_controller").error("controller.refused", why=error.message)
         click.echo(f"dioptra-controller: {error.message}", err=True)
         sys.exit(2)
 

@@ -38,8 +38,21 @@ class Database:
     def __init__(
         self, url: str, *, on_commit: Callable[[Iterable[Any]], None] | None = None
     ) -> None:
-        self.engine = sqlalchemy.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        parsed = sqlalchemy.make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.engine = sqlalchemy.create_engine(
+            parsed,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args={} if self.is_sqlite else _postgres_arguments(parsed),
+        )
+        # Whatever one read asks, all its answers are of one moment.
+        self._readers_engine = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        )
         self.on_commit = on_commit
         if self.is_sqlite:
             event.listen(self.engine, "connect", _set_pragmas)
@@ -104,7 +117,7 @@ class Database:
         **kwargs: P.kwargs,
     ) -> T:
         """`read` on the calling thread."""
-        with _translated(), self.engine.connect() as connection:
+        with _translated(), self._readers_engine.connect() as connection:
             connection.info["writes"] = False
             return function(connection, *args, **kwargs)
 
@@ -155,6 +168,12 @@ class _translated:  # noqa: N801 - reads as a statement
         if is_unavailable(error):
             msg = "the database does not answer; nothing was written"
             raise UnavailableError(msg) from error
+
+
+def _postgres_arguments(url: sqlalchemy.URL) -> dict[str, Any]:
+    # Nobody waits for ever: neither for a server that is gone, nor for a lock.
+    arguments = {"connect_timeout": 10, "options": "-c lock_timeout=10s"}
+    return {name: value for name, value in arguments.items() if name not in url.query}
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:

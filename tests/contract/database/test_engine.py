@@ -140,3 +140,14 @@ def test_a_bug_in_a_statement_does_not_look_like_an_unreachable_database(databas
 
     with pytest.raises(sqlalchemy.exc.DBAPIError):
         database.read_now(work)
+
+
+def test_one_read_sees_one_moment(database):
+    def work(connection):
+        before = _names(connection)
+        database.write_now(_insert, "meanwhile")
+        return before, _names(connection)
+
+    before, after = database.read_now(work)
+    assert before == after == ["default"]
+    assert "meanwhile" in database.read_now(_names)

@@ -16,9 +16,11 @@ from dioptra_ray.api.controller.v1 import plugin_service_pb2_grpc as plugin_grpc
 from dioptra_ray.errors import (
     DataLossError,
     ExhaustedError,
+    InternalError,
     InvalidRequestError,
     NotFoundError,
 )
+from dioptra_ray.store.artifacts import ObjectArtifactStore
 from dioptra_ray.store.manifest import ManifestFile, make_manifest
 
 WRITER = """\
@@ -296,3 +298,37 @@ async def test_lists_are_newest_first_filtered_and_paged(artifacts, upload, cont
 async def test_uris_say_where_the_bytes_lie(upload, tmp_path):
     stored = (await upload([("model.bin", b"x")])).artifact
     assert stored.uri.startswith((tmp_path / "store").as_uri() + "/uploads/")
+
+
+async def test_an_abandoned_download_lets_go_of_the_store(artifacts, upload, monkeypatch):
+    stored = (await upload([("model.bin", b"x")])).artifact
+    let_go = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def endless(_self, _key, _path):
+        try:
+            while True:
+                yield b"x" * (1 << 20)
+        finally:
+            loop.call_soon_threadsafe(let_go.set)
+
+    monkeypatch.setattr(ObjectArtifactStore, "open_file", endless)
+    call = artifacts.DownloadArtifact(pb.DownloadArtifactRequest(id=stored.id))
+    assert await call.read()
+    call.cancel()
+    await let_go.wait()
+
+
+async def test_a_bug_in_the_middle_of_a_stream_is_hidden(artifacts, upload, monkeypatch, refusal):
+    stored = (await upload([("model.bin", b"x")])).artifact
+
+    def broken(_self, _key, _path):
+        yield b"first"
+        raise RuntimeError("the secret word is xyzzy")
+
+    monkeypatch.setattr(ObjectArtifactStore, "open_file", broken)
+    call = artifacts.DownloadArtifact(pb.DownloadArtifactRequest(id=stored.id))
+    assert (await call.read()).content == b"first"
+    error = await refusal(call.read())
+    assert isinstance(error, InternalError)
+    assert "xyzzy" not in error.message
