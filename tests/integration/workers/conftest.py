@@ -124,7 +124,7 @@ class Lab:
             entrypoint="entry",
             experiment="tests",
         )
-        order = JobOrder(job=context, plan=plan, timeout=timeout)
+        order = JobOrder(job=context, plan=plan, plan_digest=plan.digest, timeout=timeout)
         job = RunningJob(order.lease, plan)
         job.task = asyncio.create_task(self.driver.run(order, job.emit))
         return job

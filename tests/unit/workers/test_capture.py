@@ -67,7 +67,7 @@ def test_structlog_events_are_rendered_with_their_values():
         log.debug("not heard")
         log.warning("percent %d%%", 5)
         try:
-            raise KeyError("k")
+            raise KeyError("k")  # noqa: TRY301
         except KeyError:
             log.exception("failed")
 

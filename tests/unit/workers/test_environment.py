@@ -50,7 +50,7 @@ def test_what_a_step_does_to_its_process_is_undone(tmp_path, monkeypatch):
 
 def test_the_caller_gets_its_exception_and_its_process_back(tmp_path):
     directory = Path.cwd()
-    with pytest.raises(SystemExit), pristine():
+    with pytest.raises(SystemExit), pristine():  # noqa: PT012
         os.chdir(tmp_path)
         raise SystemExit
     assert Path.cwd() == directory

@@ -3,7 +3,7 @@
 import math
 
 from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged
-from dioptra_workers.stage.journal import LONGEST_MESSAGE, Journal, clean, read_journal
+from dioptra_workers.stage.journal import LONGEST_MESSAGE, Journal, clean, journal_of, read_journal
 from dioptra_workers.stage.postmortem import last_words, running_step
 
 
@@ -62,13 +62,13 @@ def test_texts_are_made_storable():
 
 def test_last_words_name_the_running_step_and_clear_the_directory(tmp_path):
     place = tmp_path / "stages" / "1-1-s0-0"
-    (place / "work").mkdir(parents=True)
-    with Journal(place / "journal") as journal:
+    place.mkdir(parents=True)
+    with Journal(journal_of(place)) as journal:
         write_some(journal)
     words = last_words(str(tmp_path), "1-1-s0-0", 2)
     assert words.step == "train"
     assert [type(event) for event in words.events] == [MetricLogged]
-    assert not place.exists()
+    assert list(place.parent.iterdir()) == []
     assert last_words(str(tmp_path), "1-1-s0-0", 0) is None
 
 

@@ -89,7 +89,12 @@ def read_assignment(assignment: pb.Assignment, plan: Plan) -> JobOrder:
         entrypoint=assignment.entrypoint,
         experiment=assignment.experiment,
     )
-    return JobOrder(job=job, plan=plan, timeout=assignment.timeout_seconds or None)
+    return JobOrder(
+        job=job,
+        plan=plan,
+        plan_digest=assignment.plan_digest,
+        timeout=assignment.timeout_seconds or None,
+    )
 
 
 def _read_artifact_input(given: pb.ArtifactInput) -> ArtifactInput:

@@ -17,11 +17,13 @@ class JobOrder:
     Attributes:
         job: The job.
         plan: What it runs.
+        plan_digest: The plan's digest, which is costly to compute.
         timeout: Seconds after which it must be stopped; None for no limit.
     """
 
     job: JobContext
     plan: Plan
+    plan_digest: str
     timeout: float | None = None
 
     @property

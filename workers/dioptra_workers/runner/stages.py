@@ -52,7 +52,6 @@ class StageState:
 def first_states(order: JobOrder, places: Places) -> dict[str, StageState]:
     """All stages of a plan before their first round, by name, in a topological order."""
     plan = order.plan
-    digest = plan.digest
     followed = {name for stage in plan.stages for name in stage.after}
     shared = {name for stage in plan.stages for name in stage.workspace}
     return {
@@ -61,7 +60,7 @@ def first_states(order: JobOrder, places: Places) -> dict[str, StageState]:
             StageRequest(
                 job=order.job,
                 places=places,
-                plan_digest=digest,
+                plan_digest=order.plan_digest,
                 description=plan.description,
                 plugins=plan.plugins,
                 artifact_tasks=plan.artifact_tasks,

@@ -122,22 +122,34 @@ def _stream(name: str, level: str, original: TextIO) -> TextIO:
     return _writers[name][1]
 
 
-@contextmanager
-def capture(journal: Journal) -> Iterator[None]:
-    """Bind `journal`; whoever calls this restores logging and streams afterwards."""
+def install() -> None:
+    """Let logging, structlog and the two streams lead here.
+
+    A worker process does it once at its start, so that it need not be done for each stage.
+    """
     structlog.configure(
         processors=_PROCESSORS,
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.clear_contextvars()
-    _Bound.journal = journal
-    logging.root.handlers[:] = [_HANDLER]
-    logging.root.setLevel(logging.INFO)
-    logging.disable(logging.NOTSET)
+    root = logging.root
+    root.handlers[:] = [_HANDLER]
+    # Both of these throw all loggers' caches away.
+    if root.level != logging.INFO:
+        root.setLevel(logging.INFO)
+    if root.manager.disable:
+        logging.disable(logging.NOTSET)
     sys.stdout = _stream("stdout", "INFO", sys.stdout)
     sys.stderr = _stream("stderr", "WARNING", sys.stderr)
+
+
+@contextmanager
+def capture(journal: Journal) -> Iterator[None]:
+    """Bind `journal`; whoever calls this restores logging and streams afterwards."""
+    install()
+    structlog.contextvars.clear_contextvars()
+    _Bound.journal = journal
     try:
         yield
     finally:

@@ -82,7 +82,8 @@ def pristine() -> Iterator[None]:
         _restore_variables(variables)
         sys.argv[:] = arguments
         os.umask(mask)
-        logging.disable(disabled)
+        if logging.root.manager.disable != disabled:
+            logging.disable(disabled)
         for logger in _loggers():
             loggers.get(logger.name, _NEW_LOGGER).restore(logger)
         _restore_signals(handlers)

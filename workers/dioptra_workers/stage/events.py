@@ -5,7 +5,8 @@ line of the journal file, from which a crashed process's last words are read.
 """
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 Phase = Literal["running", "finished", "failed", "cancelled", "skipped"]
@@ -76,11 +77,13 @@ _KINDS: dict[str, type[Event]] = {
     "metric": MetricLogged,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_VALUES = {kind: attrgetter(*(item.name for item in fields(kind))) for kind in _NAMES}
 
 
 def write_line(event: Event) -> bytes:
     """One journal line, with its line end."""
-    return json.dumps([_NAMES[type(event)], *astuple(event)]).encode() + b"\n"
+    kind = type(event)
+    return json.dumps([_NAMES[kind], *_VALUES[kind](event)]).encode() + b"\n"
 
 
 def read_line(line: bytes) -> Event | None:

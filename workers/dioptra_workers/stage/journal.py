@@ -27,6 +27,11 @@ LONGEST_MESSAGE = 64 * 1024
 _CUT = " ... (cut)"
 
 
+def journal_of(work: Path) -> Path:
+    """The journal file of the stage that works in this directory: beside it, not in it."""
+    return work.with_name(work.name + ".journal")
+
+
 def clean(text: str) -> str:
     """Make `text` storable anywhere: valid Unicode without NUL, and of bounded length."""
     if len(text) > LONGEST_MESSAGE:

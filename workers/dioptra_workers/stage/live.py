@@ -4,6 +4,8 @@ A short stage returns everything in its report and never gets here. A longer one
 what it said every quarter of a second, and the answer says whether it shall stop.
 """
 
+import contextlib
+import functools
 import os
 import signal
 import threading
@@ -22,10 +24,11 @@ Push = Callable[[int, tuple[Event, ...]], Kind | None]
 FIRST_AFTER = 0.2
 INTERVAL = 0.25
 GRACE = 1.0
+TIMEOUT_MARK = "The stage did not stop at its timeout; its process was killed."
 
 
 class LiveFeed:
-    """A thread that lives as long as the stage's steps run."""
+    """What is done beside one stage; while entered, a thread of the process attends to it."""
 
     def __init__(
         self,
@@ -37,13 +40,13 @@ class LiveFeed:
         self._journal = journal
         self._interrupter = interrupter
         self._push = push
-        self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dioptra-live", daemon=True)
+        now = time.monotonic()
+        self._deadline = None if timeout is None else now + timeout
+        self.due = self._bounded(now, FIRST_AFTER)
 
     def __enter__(self) -> Self:
         if self._push is not None or self._deadline is not None:
-            self._thread.start()
+            _attendant().attend(self)
         return self
 
     def __exit__(
@@ -52,17 +55,20 @@ class LiveFeed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        if self._push is not None or self._deadline is not None:
+            _attendant().leave()
 
-    def _run(self) -> None:
-        wait = FIRST_AFTER
-        while not self._stop.wait(self._until_deadline(wait)):
-            wait = INTERVAL
-            if (kind := self._deliver()) is not None:
-                self._interrupter.interrupt(kind)
-            self._enforce_deadline()
+    def tick(self) -> None:
+        """Deliver, and stop what shall stop; due again a little later."""
+        self.due = self._bounded(time.monotonic(), INTERVAL)
+        if (kind := self._deliver()) is not None:
+            self._interrupter.interrupt(kind)
+        self._enforce_deadline()
+
+    def _bounded(self, now: float, wait: float) -> float:
+        if self._deadline is None or self._deadline <= now:
+            return now + wait
+        return min(now + wait, self._deadline)
 
     def _deliver(self) -> Kind | None:
         if self._push is None:
@@ -75,12 +81,6 @@ class LiveFeed:
         self._journal.delivered(first + len(events))
         return stop
 
-    def _until_deadline(self, wait: float) -> float:
-        if self._deadline is None:
-            return wait
-        left = self._deadline - time.monotonic()
-        return min(wait, left) if left > 0 else wait
-
     def _enforce_deadline(self) -> None:
         if self._deadline is None or time.monotonic() < self._deadline:
             return
@@ -91,4 +91,37 @@ class LiveFeed:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-TIMEOUT_MARK = "The stage did not stop at its timeout; its process was killed."
+class _Attendant:
+    """The one thread: starting one for each stage would cost more than a short stage."""
+
+    def __init__(self) -> None:
+        # Held while a tick goes on, so that `leave` returns only after it.
+        self._changed = threading.Condition()
+        self._feed: LiveFeed | None = None
+        threading.Thread(target=self._run, name="dioptra-live", daemon=True).start()
+
+    def attend(self, feed: LiveFeed) -> None:
+        with self._changed:
+            self._feed = feed
+            self._changed.notify()
+
+    def leave(self) -> None:
+        with self._changed:
+            self._feed = None
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                if self._feed is None:
+                    self._changed.wait()
+                elif (left := self._feed.due - time.monotonic()) > 0:
+                    self._changed.wait(left)
+                else:
+                    # A full disk, say, must not end this thread for all later stages.
+                    with contextlib.suppress(OSError):
+                        self._feed.tick()
+
+
+@functools.cache
+def _attendant() -> _Attendant:
+    return _Attendant()

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dioptra_workers.stage.events import Event, StepChanged
-from dioptra_workers.stage.journal import read_journal
-from dioptra_workers.stage.run import JOURNAL
+from dioptra_workers.stage.journal import journal_of, read_journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +26,15 @@ def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None
 
     None means that the stage left nothing on this node.
     """
-    place = Path(scratch_dir) / "stages" / directory
+    work = Path(scratch_dir) / "stages" / directory
+    journal = journal_of(work)
     try:
-        events = tuple(read_journal(place / JOURNAL))
+        events = tuple(read_journal(journal))
     except FileNotFoundError:
         return None
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
+        journal.unlink(missing_ok=True)
     return LastWords(events=events[first:], step=running_step(events))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import ray
 from ray.util import get_node_ip_address
 
+from dioptra_workers.stage import capture
 from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.live import Push
@@ -40,11 +41,14 @@ def last_words_task(scratch_dir: str, directory: str, first: int) -> LastWords |
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def warm_task() -> int:
     """Have a worker process with everything imported that a stage needs."""
+    _node()
     return len(sys.modules)
 
 
 @functools.cache
 def _node() -> Node:
+    """Prepare this process, once, and say where it is."""
+    capture.install()
     return Node(id=ray.get_runtime_context().get_node_id(), address=get_node_ip_address())
 
 

@@ -32,15 +32,13 @@ from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.failures import describe, timed_out
 from dioptra_workers.stage.interrupt import Interrupter
 from dioptra_workers.stage.jobfiles import write_job_files
-from dioptra_workers.stage.journal import Journal
+from dioptra_workers.stage.journal import Journal, journal_of
 from dioptra_workers.stage.live import LiveFeed, Push
 from dioptra_workers.stage.payload import NotPicklableError, Payload, dump_outputs, load
 from dioptra_workers.stage.plans import compiled
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import StageReport, StageRequest, StoredArtifact
 from dioptra_workers.stage.workspace import Stamps, apply_delta, pack_delta, stamps
-
-JOURNAL = "journal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +128,17 @@ class _StageRun:
         self._request = request
         scratch = Path(request.places.scratch_dir)
         self._cache = scratch / "plugins"
-        self._directory = scratch / "stages" / request.directory
-        self._work = self._directory / "work"
-        # A runner that died may have left one of this name.
-        shutil.rmtree(self._directory, ignore_errors=True)
-        self._work.mkdir(parents=True)
-        self._journal = Journal(self._directory / JOURNAL, node=node.address, pid=os.getpid())
+        self._work = scratch / "stages" / request.directory
+        try:
+            self._work.mkdir()
+        except FileNotFoundError:
+            self._work.mkdir(parents=True)
+        except FileExistsError:  # a runner that died left it
+            shutil.rmtree(self._work)
+            self._work.mkdir()
+        self._journal_file = journal_of(self._work)
+        self._journal_file.unlink(missing_ok=True)
+        self._journal = Journal(self._journal_file, node=node.address, pid=os.getpid())
         self._observer = _Observer(self._journal)
 
     def run(
@@ -150,7 +153,8 @@ class _StageRun:
         except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
             return self._ended_badly(error, interrupter), None
         finally:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._journal_file.unlink(missing_ok=True)
         first, events = self._journal.pending()
         report = StageReport(
             outcome="finished", first_event=first, events=events, artifacts=made.artifacts
