@@ -13,9 +13,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
-from dioptra_ray.errors import UnavailableError
+from dioptra_ray.errors import InvalidRequestError, UnavailableError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -159,7 +159,11 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 
 class _translated:  # noqa: N801 - reads as a statement
-    """Turns "the database is gone or locked" into an error that callers may retry."""
+    """Says what a database says in words that callers understand.
+
+    Gone or locked: they may try again. A value that it cannot hold (PostgreSQL has no NUL
+    in texts): their input is wrong.
+    """
 
     def __enter__(self) -> None:
         return None
@@ -168,6 +172,8 @@ class _translated:  # noqa: N801 - reads as a statement
         if is_unavailable(error):
             msg = "the database does not answer; nothing was written"
             raise UnavailableError(msg) from error
+        if isinstance(error, DataError):
+            raise InvalidRequestError(f"a value cannot be stored: {error.orig}") from error
 
 
 def _postgres_arguments(url: sqlalchemy.URL) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def put(
         InvalidRequestError: Its name is not allowed.
     """
     names.check_name("entrypoint", content.name)
-    names.check_text(f"entrypoint {content.name!r}", content.summary)
+    for text in (content.summary, content.source_file):
+        names.check_text(f"entrypoint {content.name!r}", text)
     columns = {
         "description": content.summary,
         "graph": content.description,

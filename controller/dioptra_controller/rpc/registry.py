@@ -52,10 +52,11 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         """Register a project, all or nothing."""
         if request.strategy not in _STRATEGIES:
             raise InvalidRequestError(f"there is no conflict strategy {request.strategy}")
+        content = await asyncio.to_thread(_digest, request)
         project = await asyncio.to_thread(_read, request)
         for attempt in range(1, _MAX_TRIES + 1):
             try:
-                registered = await self._register(request, project)
+                registered = await self._register(request, content, project)
             except ConflictError:
                 if attempt == _MAX_TRIES:
                     raise
@@ -64,13 +65,13 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         return pb.ImportResourcesResponse(resources=map(_encode, registered))
 
     async def _register(
-        self, request: pb.ImportResourcesRequest, project: Project
+        self, request: pb.ImportResourcesRequest, content: bytes, project: Project
     ) -> list[Registered]:
         known = await self._database.read(registration.load_known, project)
         prepared = await asyncio.to_thread(
             self._prepare, project, known, _STRATEGIES[request.strategy]
         )
-        return await self._database.write(_store, request, prepared)
+        return await self._database.write(_store, request.request_id, content, prepared)
 
     def _prepare(
         self, project: Project, known: registration.Known, strategy: Strategy
@@ -90,20 +91,21 @@ def _read(request: pb.ImportResourcesRequest) -> Project:
     return read_project(files, request.config_path or DEFAULT_CONFIG)
 
 
+def _digest(request: pb.ImportResourcesRequest) -> bytes:
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+
+
 def _store(
     connection: sqlalchemy.Connection,
-    request: pb.ImportResourcesRequest,
+    request_id: str,
+    content: bytes,
     prepared: Registration,
 ) -> list[Registered]:
-    content = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
-
     def create() -> str:
         done = registration.apply(connection, prepared)
         return json.dumps([[one.kind, one.name, one.number, one.outcome] for one in done])
 
-    result = once(
-        connection, request.request_id, method="ImportResources", content=content, create=create
-    )
+    result = once(connection, request_id, method="ImportResources", content=content, create=create)
     return [
         Registered(kind=kind, name=name, number=number, outcome=Outcome(outcome))
         for kind, name, number, outcome in json.loads(result)

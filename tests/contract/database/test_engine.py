@@ -12,7 +12,10 @@ from dioptra_controller.database.registry_tables import (
     PARAMETER_TYPES,
 )
 from dioptra_controller.database.statements import insert_if_new
+from dioptra_controller.registry import experiments
 from sqlalchemy import select
+
+from dioptra_ray.errors import InvalidRequestError, NotFoundError
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
 
@@ -151,3 +154,8 @@ def test_one_read_sees_one_moment(database):
     before, after = database.read_now(work)
     assert before == after == ["default"]
     assert "meanwhile" in database.read_now(_names)
+
+
+def test_a_text_that_cannot_be_stored_is_the_callers_mistake(database):
+    with pytest.raises((NotFoundError, InvalidRequestError)):
+        database.read_now(experiments.get, "a\0b")
