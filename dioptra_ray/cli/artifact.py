@@ -7,6 +7,7 @@ import click
 
 from dioptra_ray.cli.assignments import find_artifact
 from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.paths import EITHER, NEW_FOLDER
 from dioptra_ray.cli.target import Target, with_target
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def show(reference: str, target: Target, output: Output) -> None:
 
 @artifact.command()
 @click.argument("reference", metavar="ARTIFACT")
-@click.argument("destination", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.argument("destination", type=NEW_FOLDER, default=".")
 @click.option("--overwrite", is_flag=True, help="Replace what has its name there.")
 @with_target
 @with_output
@@ -91,7 +92,7 @@ def get(reference: str, destination: Path, overwrite: bool, target: Target, outp
 
 
 @artifact.command()
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument("path", type=EITHER)
 @click.option("--name", default="", help="Its name; the file's stem if not given.")
 @click.option("--task", default="", help='What can read it, "plugin.module.Class".')
 @with_target

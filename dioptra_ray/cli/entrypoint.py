@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dioptra_ray.cli.output import Output, cell, with_output
+from dioptra_ray.cli.paths import FILE
 from dioptra_ray.cli.target import Target, with_target
 
 
@@ -83,7 +84,7 @@ def show(name: str, snapshot: int, source: bool, target: Target, output: Output)
 
 @entrypoint.command()
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--plugin", "plugins", multiple=True, help="A plugin to attach; may be repeated.")
 @click.option("--description", default="", help="Free text.")
 @with_target

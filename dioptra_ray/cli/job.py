@@ -48,7 +48,7 @@ def submit(  # noqa: PLR0913 - one argument an option
     output: Output,
 ) -> int:
     """Queue a job."""
-    with target.connect(patience=WATCH_PATIENCE if watch else 5.0) as client:
+    with target.connect(patience=WATCH_PATIENCE if watch else None) as client:
         submitted = client.jobs.submit(
             entrypoint,
             {name: TextValue(text) for name, text in parameters.items()},
@@ -179,7 +179,7 @@ def logs(  # noqa: PLR0913 - one argument an option
     *, job_id: int, step: str, level: str | None, follow: bool, target: Target, output: Output
 ) -> None:
     """Print what a job has said, in order; as JSON, one record a line."""
-    with target.connect(patience=WATCH_PATIENCE if follow else 5.0) as client:
+    with target.connect(patience=WATCH_PATIENCE if follow else None) as client:
         records: Iterable[LogRecord] = (
             client.jobs.watch_logs(job_id)
             if follow

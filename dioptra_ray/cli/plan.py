@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dioptra_ray.cli.description import Described, describe
-from dioptra_ray.cli.validate import FILE, FOLDER
+from dioptra_ray.cli.paths import FILE, FOLDER
 from dioptra_ray.planning import PlanOptions, compile_plan, render
 from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack

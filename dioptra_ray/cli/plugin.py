@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.paths import FOLDER
 from dioptra_ray.cli.target import Target, with_target
 
 
@@ -75,7 +76,7 @@ def show(name: str, snapshot: int, target: Target, output: Output) -> None:
 
 
 @plugin.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=FOLDER)
 @click.option("--name", default="", help="Its name; the folder's if not given.")
 @click.option("--description", default="", help="Free text.")
 @with_target

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.paths import EITHER
 from dioptra_ray.cli.target import Target, with_target
 from dioptra_ray.errors import InvalidDescriptionError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("import")
-@click.argument("path", type=click.Path(path_type=Path, exists=True), default=".")
+@click.argument("path", type=EITHER, default=".")
 @click.option(
     "--strategy",
     type=click.Choice(["update", "overwrite", "fail"]),

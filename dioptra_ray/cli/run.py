@@ -7,9 +7,9 @@ import click
 
 from dioptra_ray.cli.assignments import find_artifacts, with_assignments
 from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.paths import FOLDER, NEW_FOLDER
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
-from dioptra_ray.cli.validate import FOLDER
 
 if TYPE_CHECKING:
     from dioptra_ray.client import Client
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--local", is_flag=True, help="In this process: no server, no Ray.")
 @click.option(
     "--working-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NEW_FOLDER,
     help="With --local: where the steps work; a temporary folder if not given.",
 )
 @with_target

@@ -64,7 +64,8 @@ def _expand(text: str) -> Iterator[str]:
     if count > MAX_VALUES:
         raise _refusal(f"the range {text!r} has {count} values, and at most {MAX_VALUES} may be")
     for index in range(count):
-        yield format(start + index * step, "f")
+        value = format(start + index * step, "f")
+        yield value.rstrip("0").rstrip(".") if "." in value else value
 
 
 def _refusal(message: str) -> click.BadParameter:

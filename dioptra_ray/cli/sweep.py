@@ -16,13 +16,12 @@ from dioptra_ray.cli.output import Output, between, cell, seconds, with_output
 from dioptra_ray.cli.space import parse_space
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
-from dioptra_ray.client.results import to_columns
 from dioptra_ray.errors import InvalidRequestError
 from dioptra_ray.wire.sweeps import SweepProgress, SweepRecord, TrialResult
 from dioptra_ray.wire.values import TextValue
 
 if TYPE_CHECKING:
-    from dioptra_ray.client import Sweep
+    from dioptra_ray.client import Client, Sweep
 
 
 @click.group()
@@ -58,7 +57,7 @@ def submit(  # noqa: PLR0913 - one argument an option
 ) -> int:
     """Submit every combination of the values that vary."""
     dimensions = {name: list(map(TextValue, texts)) for name, texts in parse_space(space).items()}
-    with target.connect(patience=WATCH_PATIENCE if watch else 5.0) as client:
+    with target.connect(patience=WATCH_PATIENCE if watch else None) as client:
         submitted = client.sweeps.submit(
             entrypoint,
             dimensions,
@@ -139,9 +138,7 @@ def watch_sweep(sweep_id: int, target: Target, output: Output) -> int:
 def results(sweep_id: int, csv_file: Path | None, target: Target, output: Output) -> None:
     """Print one row a trial: its parameters, metrics, duration and error."""
     with target.connect() as client:
-        found = client.sweeps.get(sweep_id)
-        trials = found.trials()
-    columns = to_columns(trials, found.record.dimensions)
+        trials, columns = _read_results(client, sweep_id)
     rows = list(zip(*columns.values(), strict=True))
     if csv_file is not None:
         _write_csv(csv_file, list(columns), rows)
@@ -175,8 +172,7 @@ def plot(  # noqa: PLR0913 - one argument an option
     from dioptra_ray.cli.chart import draw_lines  # noqa: PLC0415 - matplotlib is slow to load
 
     with target.connect() as client:
-        found = client.sweeps.get(sweep_id)
-        columns = to_columns(found.trials(), found.record.dimensions)
+        _, columns = _read_results(client, sweep_id)
     for name in (x, y, by):
         if name is not None and name not in columns:
             raise InvalidRequestError(
@@ -202,6 +198,16 @@ def cancel(sweep_id: int, target: Target, output: Output) -> None:
     else:
         ending = record.status if record.is_final else "is being stopped"
         output.line(f"sweep {sweep_id} {ending}")
+
+
+def _read_results(
+    client: "Client", sweep_id: int
+) -> tuple[tuple[TrialResult, ...], dict[str, list[Any]]]:
+    from dioptra_ray.client.results import to_columns  # noqa: PLC0415 - grpc is slow to load
+
+    found = client.sweeps.get(sweep_id)
+    trials = found.trials()
+    return trials, to_columns(trials, found.record.dimensions)
 
 
 def _watch_to_end(found: "Sweep", target: Target, output: Output) -> int:

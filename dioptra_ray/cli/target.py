@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dioptra_ray.cli.paths import FILE, NEW_FOLDER
+
 if TYPE_CHECKING:
     from dioptra_ray.client import Client
 
@@ -23,8 +25,8 @@ class Target:
     token_file: Path | None
     state_dir: Path | None
 
-    def connect(self, *, patience: float = PATIENCE) -> "Client":
-        """Connect to it.
+    def connect(self, *, patience: float | None = None) -> "Client":
+        """Connect to it; give up soon if nobody answers, unless told to be patient.
 
         Raises:
             UnavailableError: No address is given, and no embedded deployment is up.
@@ -32,7 +34,12 @@ class Target:
         from dioptra_ray.client import Client  # noqa: PLC0415 - grpc is slow to load
 
         token = self.token_file.read_text(encoding="utf-8").strip() if self.token_file else None
-        return Client(self.controller, token=token, state_dir=self.state_dir, patience=patience)
+        return Client(
+            self.controller,
+            token=token,
+            state_dir=self.state_dir,
+            patience=PATIENCE if patience is None else patience,
+        )
 
     def options(self) -> str:
         """The options that lead there again, for messages."""
@@ -48,7 +55,7 @@ def with_state_dir(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--state-dir`."""
     return click.option(
         "--state-dir",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=NEW_FOLDER,
         envvar="DIOPTRA_STATE_DIR",
         help="State directory of the embedded deployment; ~/.dioptra-ray if not given.",
     )(function)
@@ -65,7 +72,7 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--token-file",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=FILE,
         envvar="DIOPTRA_TOKEN_FILE",
         help="File with the bearer token.",
     )

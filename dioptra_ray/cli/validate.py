@@ -8,9 +8,7 @@ from dioptra_ray.cli.description import describe
 from dioptra_ray.cli.exits import FAILED
 from dioptra_ray.cli.issues import describe_issues, show_issues
 from dioptra_ray.cli.output import Output, with_output
-
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+from dioptra_ray.cli.paths import FILE, FOLDER
 
 
 @click.command()
