@@ -166,7 +166,12 @@ class ObjectArtifactStore:
         with stream:
             size = os.fstat(stream.fileno()).st_size
             reader = HashingReader(stream)
-            self._objects.write_stream(_object_name(folder, file.path), reader, size)
+            try:
+                self._objects.write_stream(_object_name(folder, file.path), reader, size)
+            except OSError as error:
+                raise ConflictError(
+                    f"{file.location} changed while it was stored, or cannot be read: {error}."
+                ) from error
         if reader.size != size:
             raise ConflictError(f"{file.location} changed while it was stored.")
         return ManifestFile(

@@ -98,20 +98,20 @@ class DirectoryObjects:
 
     def check(self) -> None:
         """See `Objects`."""
-        try:
-            with self._explained():
+        with self._explained():
+            try:
                 _make_folder(self._root)
                 self._clear_abandoned()
                 self._probe()
-        except PermissionDeniedError as error:
-            raise InvalidRequestError(
-                f"The artifact store {self.url} cannot be written: make its directory "
-                "writable for this user, or choose another one."
-            ) from error
-        except (FileExistsError, NotADirectoryError):
-            raise InvalidRequestError(
-                f"The artifact store {self.url} is not a directory: choose another path."
-            ) from None
+            except PermissionError as error:
+                raise InvalidRequestError(
+                    f"The artifact store {self.url} cannot be written: make its directory "
+                    "writable for this user, or choose another one."
+                ) from error
+            except (FileExistsError, NotADirectoryError) as error:
+                raise InvalidRequestError(
+                    f"The artifact store {self.url} is not a directory: choose another path."
+                ) from error
 
     @contextmanager
     def _new_file(self, name: str) -> Iterator[IO[bytes]]:
@@ -168,8 +168,6 @@ class DirectoryObjects:
         try:
             yield
         except DioptraError:
-            raise
-        except (FileExistsError, NotADirectoryError):
             raise
         except PermissionError as error:
             raise PermissionDeniedError(

@@ -1,0 +1,91 @@
+"""A real S3 service for tests: starts `s3.sh` on free loopback ports and stops it again."""
+
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("s3.sh")
+_START_SECONDS = 170
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Server:
+    """A running S3 service.
+
+    Attributes:
+        endpoint: host:port.
+        access_key: A valid access key.
+        secret_key: Its secret.
+        environment: What `s3.sh` needs to act on this service.
+    """
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    environment: dict[str, str]
+
+    def control(self, command: str) -> None:
+        """Run `s3.sh kill-gw`, `start`, ...; raises when it fails."""
+        _run(command, self.environment)
+
+    def variables(self) -> dict[str, str]:
+        """What dioptra-ray reads from the environment to use this service."""
+        return {
+            "DIOPTRA_S3_ENDPOINT": self.endpoint,
+            "DIOPTRA_S3_ACCESS_KEY": self.access_key,
+            "DIOPTRA_S3_SECRET_KEY": self.secret_key,
+            "DIOPTRA_S3_SECURE": "false",
+        }
+
+
+@contextlib.contextmanager
+def s3_server(directory: Path) -> Iterator[S3Server]:
+    """Start a service that keeps its state in `directory`, and stop it at the end."""
+    port, monitor_port = _free_ports(2)
+    environment = {
+        **os.environ,
+        "S3_DIR": str(directory),
+        "S3_PORT": str(port),
+        "S3_MON_PORT": str(monitor_port),
+        "S3_ACCESS_KEY": "tester",
+        "S3_SECRET_KEY": "testers-secret",
+        "S3_SIZE": str(4 << 30),
+    }
+    try:
+        _run("start", environment)
+        yield S3Server(
+            endpoint=f"127.0.0.1:{port}",
+            access_key=environment["S3_ACCESS_KEY"],
+            secret_key=environment["S3_SECRET_KEY"],
+            environment=environment,
+        )
+    finally:
+        _run("wipe", environment)
+
+
+def _run(command: str, environment: dict[str, str]) -> None:
+    # Output goes to a file: the daemons inherit it, and a pipe would never end.
+    log = Path(environment["S3_DIR"]).with_suffix(".log")
+    with log.open("ab") as output:
+        done = subprocess.run(
+            [SCRIPT, command],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            timeout=_START_SECONDS,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"s3.sh {command} failed: {log.read_text(errors='replace')[-4000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
