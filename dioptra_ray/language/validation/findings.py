@@ -1,5 +1,6 @@
 """What a rule finds: a problem and its place, before the place is looked up in the text."""
 
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,10 @@ from dioptra_ray.language.issues import Severity
 from dioptra_ray.language.paths import Path
 
 _MAX_SHOWN = 60
+
+# Bounded however large the value is, and with sets in one order.
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 2 * _MAX_SHOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ class Finding:
 def show(value: Any) -> str:
     """A value as it may stand in a message: short, and on one line."""
     try:
-        text = repr(value) if not isinstance(value, str) else f'"{value}"'
+        text = _REPR.repr(value) if not isinstance(value, str) else f'"{value}"'
     except (RecursionError, ValueError):
         return f"a {type(value).__name__}"
     text = " ".join(text.split()) if "\n" in text else text

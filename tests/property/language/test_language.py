@@ -168,7 +168,7 @@ def test_validation_never_raises_on_any_sections(sections):
 def test_validation_is_deterministic_and_changes_nothing(description):
     before = copy.deepcopy(description)
     issues = validate(description, KNOWN)
-    assert repr(description) == repr(before)
+    assert description == before
     assert validate(before, KNOWN) == issues
 
 
