@@ -91,9 +91,7 @@ def _end(ledger: Ledger, job: OpenJob, end: AttemptEnd, outlines: Outlines) -> N
         ledger.move(job, job.life.end(end.outcome), failure=failure)
         return
     try:
-        # All or none: a job whose artifacts cannot be shown has not finished.
-        with ledger.connection.begin_nested():
-            ids = tuple(_record(ledger, job, artifact, outlines) for artifact in end.artifacts)
+        ids = _record_all(ledger, job, end.artifacts, outlines)
     except OperationalError:
         # The database's trouble, not the artifact's.
         raise
@@ -103,6 +101,16 @@ def _end(ledger: Ledger, job: OpenJob, end: AttemptEnd, outlines: Outlines) -> N
         ledger.move(job, job.life.end(JobState.FAILED), failure=failure)
         return
     ledger.move(job, job.life.end(JobState.FINISHED), artifacts=ids)
+
+
+def _record_all(
+    ledger: Ledger, job: OpenJob, artifacts: Sequence[StoredArtifact], outlines: Outlines
+) -> tuple[int, ...]:
+    """All or none: a job whose artifacts cannot be shown has not finished."""
+    if not artifacts:
+        return ()
+    with ledger.connection.begin_nested():
+        return tuple(_record(ledger, job, artifact, outlines) for artifact in artifacts)
 
 
 def _record(ledger: Ledger, job: OpenJob, artifact: StoredArtifact, outlines: Outlines) -> int:

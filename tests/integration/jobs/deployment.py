@@ -23,6 +23,8 @@ from dioptra_controller.rpc.jobs import JobServicer
 from dioptra_controller.rpc.runner import RunnerServicer
 from dioptra_controller.rpc.sweeps import SweepServicer
 from dioptra_controller.scheduling.hub import Hub
+from google.rpc import status_pb2
+
 from dioptra_ray.api.controller.v1 import job_pb2, sweep_service_pb2, sweep_service_pb2_grpc
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as job_grpc
@@ -35,7 +37,6 @@ from dioptra_ray.store.manifest import Manifest, ManifestFile
 from dioptra_ray.wire.status import from_status
 from dioptra_ray.wire.times import to_timestamp
 from dioptra_ray.wire.values import write_mapping, write_value
-from google.rpc import status_pb2
 
 STORE = "file:///somewhere/artifacts"
 DIGEST = "sha256:" + "a" * 64
@@ -125,20 +126,19 @@ class Deployment:
     def __init__(self, url: str) -> None:
         self.clock = Clock()
         self.turned = dt.timedelta()
-        self.database = Database(url, on_commit=lambda notices: self.hub.committed(notices))
+        self.database = Database(url)
         self.hub = Hub(
             self.database,
             clock=self.clock,
             now=lambda: dt.datetime.now(dt.UTC) + self.turned,
         )
+        self.database.on_commit = self.hub.committed
         self._runners = itertools.count(1)
 
     async def start(self) -> None:
         await self.hub.start(lease_seconds=30.0)
         self.server = grpc.aio.server(interceptors=[GuardInterceptor(None)])
-        job_grpc.add_JobServiceServicer_to_server(
-            JobServicer(self.database, self.hub), self.server
-        )
+        job_grpc.add_JobServiceServicer_to_server(JobServicer(self.database, self.hub), self.server)
         sweep_service_pb2_grpc.add_SweepServiceServicer_to_server(
             SweepServicer(self.database, self.hub), self.server
         )
@@ -222,6 +222,7 @@ class FakeRunner:
         self.runner_id = runner_id
         self.sequence = 0
         self.sent: list[pb.Report] = []
+        self.unread: list[pb.ConnectResponse] = []
 
     async def connect(self, *, replay: bool = True, **fields: Any) -> pb.Welcome:
         hello: dict[str, Any] = {
@@ -238,6 +239,7 @@ class FakeRunner:
         first = await self.read()
         assert first.WhichOneof("message") == "welcome"
         self.welcome = first.welcome
+        self.unread.clear()
         unknown = [r for r in self.sent if r.sequence > self.welcome.committed_sequence]
         if unknown and replay:
             await self.call.write(pb.ConnectRequest(reports=pb.ReportBatch(reports=unknown)))
@@ -253,11 +255,14 @@ class FakeRunner:
         return message
 
     async def expect(self, kind: str) -> Any:
-        """The next message of a kind; others before it are skipped."""
-        while True:
-            message = await self.read()
+        """The next message of a kind; what comes before it is kept for later."""
+        for message in self.unread:
             if message.WhichOneof("message") == kind:
+                self.unread.remove(message)
                 return getattr(message, kind)
+        while (message := await self.read()).WhichOneof("message") != kind:
+            self.unread.append(message)
+        return getattr(message, kind)
 
     async def assignment(self) -> pb.Assignment:
         return await self.expect("assignment")

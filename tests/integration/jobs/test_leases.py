@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from dioptra_controller.scheduling.hub import Hub
+
 from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
@@ -23,8 +24,8 @@ async def messages(deployment: Deployment, job_id: int) -> list[str]:
 async def gone(deployment: Deployment, runner: FakeRunner) -> None:
     """Break a runner's stream and wait until the controller has noticed."""
     runner.hang_up()
-    while deployment.hub.runners():
-        await asyncio.sleep(0)
+    while deployment.hub.runners():  # noqa: ASYNC110 - the hub tells nobody of it
+        await asyncio.sleep(0.001)
 
 
 async def test_a_runner_that_reconnects_keeps_its_leases_and_replays(
@@ -73,9 +74,7 @@ async def test_the_jobs_of_a_lost_runner_are_queued_again(deployment: Deployment
     created = await deployment.create_job()
     async with deployment.runner() as first:
         lease = (await first.assignment()).lease
-        await first.report(
-            lease, steps_changed=pb.StepsChanged(changes=[step("data", "RUNNING")])
-        )
+        await first.report(lease, steps_changed=pb.StepsChanged(changes=[step("data", "RUNNING")]))
         await gone(deployment, first)
         await deployment.turn_clock(29)
         assert (await deployment.get_job(created.id)).state == job_pb2.JOB_STATE_STARTED
@@ -194,9 +193,7 @@ async def test_a_started_job_is_cancelled_by_its_runner(
     request = job_pb.CancelJobRequest(id=created.id)
     assert (await deployment.jobs.CancelJob(request)).job.state == job_pb2.JOB_STATE_STARTED
     assert (await runner.expect("cancellation")).lease == lease
-    await runner.report(
-        lease, attempt_ended=pb.AttemptEnded(outcome=pb.ATTEMPT_OUTCOME_CANCELLED)
-    )
+    await runner.report(lease, attempt_ended=pb.AttemptEnded(outcome=pb.ATTEMPT_OUTCOME_CANCELLED))
     assert (await deployment.get_job(created.id)).state == job_pb2.JOB_STATE_CANCELLED
     finished = await deployment.create_job()
     await runner.finish((await runner.assignment()).lease)
@@ -230,9 +227,7 @@ async def test_a_runner_hears_on_return_what_was_cancelled_meanwhile(
     assert (await runner.expect("cancellation")).lease == lease
 
 
-async def test_a_job_that_is_long_overdue_fails(
-    deployment: Deployment, runner: FakeRunner
-) -> None:
+async def test_a_job_that_is_long_overdue_fails(deployment: Deployment, runner: FakeRunner) -> None:
     created = await deployment.create_job(timeout_seconds=100)
     lease = (await runner.assignment()).lease
     for seconds in (29, 29, 29, 29):

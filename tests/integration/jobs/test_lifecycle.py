@@ -77,9 +77,7 @@ async def test_the_event_log_is_dense_and_ends_with_the_terminal_event(
 ) -> None:
     created = await deployment.create_job()
     lease = (await runner.assignment()).lease
-    await runner.report(
-        lease, steps_changed=pb.StepsChanged(changes=[step("data", "RUNNING")])
-    )
+    await runner.report(lease, steps_changed=pb.StepsChanged(changes=[step("data", "RUNNING")]))
     value = pb.MetricValue(name="loss", value=math.nan, time=now(), graph_step="data")
     await runner.report(lease, metrics_logged=pb.MetricsLogged(values=[value]))
     await runner.fail(lease)
@@ -112,9 +110,7 @@ async def test_the_event_log_is_dense_and_ends_with_the_terminal_event(
     assert isinstance(await refused(beyond.read()), OutOfRangeError)
 
 
-async def test_a_watcher_is_woken_by_each_change(
-    deployment: Deployment, runner: FakeRunner
-) -> None:
+async def test_a_watcher_is_woken_by_each_change(deployment: Deployment) -> None:
     created = await deployment.create_job(queue="gpu")
     watch = deployment.jobs.WatchJob(job_pb.WatchJobRequest(id=created.id))
     first = await watch.read()
@@ -232,9 +228,7 @@ async def test_artifacts_must_fit_the_artifact_parameter(deployment: Deployment)
         ({"task": "a.B.C", "outputs": [("x", "string")]}, "job.artifact.type"),
     ):
         artifact = await deployment.record_artifact(**lineage)
-        error = await refused(
-            deployment.create_job("read", artifact_inputs={"table": artifact})
-        )
+        error = await refused(deployment.create_job("read", artifact_inputs={"table": artifact}))
         assert isinstance(error, InvalidDescriptionError)
         assert [issue.code for issue in error.issues] == [code]
     artifact = await deployment.record_artifact(task="a.B.C", outputs=[("other", "number")])

@@ -4,6 +4,7 @@ import math
 
 import sqlalchemy as sa
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
+
 from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.controller.v1 import sweep_service_pb2 as sweep_pb
@@ -27,7 +28,9 @@ async def watch(deployment: Deployment, sweep_id: int, after: int = 0) -> list[i
     return [t.trial async for news in deployment.sweeps.WatchSweep(request) for t in news.ended]
 
 
-async def results(deployment: Deployment, sweep_id: int, **fields: int) -> list[sweep_pb.TrialResult]:
+async def results(
+    deployment: Deployment, sweep_id: int, **fields: int
+) -> list[sweep_pb.TrialResult]:
     found: list[sweep_pb.TrialResult] = []
     token = ""
     while True:
@@ -183,9 +186,7 @@ async def test_a_cancelled_sweep_stops_what_runs_and_makes_no_more(
         assert stopping.state == sweep_pb.SWEEP_STATE_STARTED
         assert (stopping.cancelled, stopping.started, stopping.queued) == (2, 1, 0)
     assert (await runner.expect("cancellation")).lease == lease
-    await runner.report(
-        lease, attempt_ended=pb.AttemptEnded(outcome=pb.ATTEMPT_OUTCOME_CANCELLED)
-    )
+    await runner.report(lease, attempt_ended=pb.AttemptEnded(outcome=pb.ATTEMPT_OUTCOME_CANCELLED))
     ended = (await deployment.sweeps.CancelSweep(request)).sweep
     assert ended.state == sweep_pb.SWEEP_STATE_CANCELLED
     assert (ended.finished, ended.cancelled) == (1, 3)
