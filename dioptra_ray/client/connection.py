@@ -4,15 +4,14 @@ Every stream is cancelled when its iterator ends for whatever reason: an abandon
 is never collected, and so never cancelled, by itself (grpc/grpc#43462).
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import grpc
 
 from dioptra_ray.client.backoff import Backoff
+from dioptra_ray.client.cancellation import Cancellation, CancelledError
 from dioptra_ray.errors import DioptraError, UnavailableError
 from dioptra_ray.wire.status import from_rpc_error
 
@@ -39,53 +38,6 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-class CancelledError(Exception):
-    """A stream was cancelled by its reader; never seen by users."""
-
-
-class Cancellation:
-    """Stops a stream, or the wait for the next one, from another thread."""
-
-    def __init__(self) -> None:
-        self._cancelled = threading.Event()
-        self._calls: set[grpc.Call] = set()
-        self._lock = threading.Lock()
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._cancelled.is_set()
-
-    def cancel(self) -> None:
-        """Cancel what runs and what would come after."""
-        with self._lock:
-            self._cancelled.set()
-            for call in self._calls:
-                call.cancel()
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep until cancelled.
-
-        Raises:
-            CancelledError: It was cancelled.
-        """
-        if self._cancelled.wait(seconds):
-            raise CancelledError
-
-    @contextmanager
-    def covering(self, call: grpc.Call) -> Iterator[None]:
-        """Cancel a call as well, as long as it runs."""
-        with self._lock:
-            self._calls.add(call)
-            if self.is_cancelled:
-                call.cancel()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._calls.discard(call)
-
-
 class Connection:
     """A channel to one controller."""
 
@@ -99,7 +51,7 @@ class Connection:
         """Close the channel; calls under way end with an error."""
         self.channel.close()
 
-    def backoff(self, cancellation: "Cancellation | None" = None) -> Backoff:
+    def backoff(self, cancellation: Cancellation | None = None) -> Backoff:
         """A fresh sequence of delays."""
         if cancellation is None:
             return Backoff(patience=self.patience)
@@ -132,7 +84,7 @@ class Connection:
         method: "grpc.UnaryStreamMultiCallable[Request, Response]",
         request: Request,
         deadline: float | None = None,
-        cancellation: "Cancellation | None" = None,
+        cancellation: Cancellation | None = None,
     ) -> Iterator[Response]:
         """Stream responses, once: whoever reads them knows where to resume.
 

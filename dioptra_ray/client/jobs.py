@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
 from dioptra_ray.api.controller.v1.job_service_pb2_grpc import JobServiceStub
-from dioptra_ray.client.connection import Cancellation, Connection, deadline_after
+from dioptra_ray.client.cancellation import Cancellation
+from dioptra_ray.client.connection import Connection, deadline_after
 from dioptra_ray.client.job import Job
 from dioptra_ray.client.merge import merge
 from dioptra_ray.client.paging import read_pages

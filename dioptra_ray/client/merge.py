@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dioptra_ray.client.connection import Cancellation, CancelledError
+from dioptra_ray.client.cancellation import Cancellation, CancelledError
 
 
 def merge(*sources: Callable[[Cancellation], Iterator[Any]]) -> Iterator[Any]:
