@@ -33,23 +33,28 @@ class Cluster:
         self._temporary: Path | None = None
         options: dict[str, Any] = {}
         if address == "local":
-            # Ray makes Unix sockets below it, whose paths may have 107 characters at most.
+            # Ray makes Unix sockets below it, whose paths may have 107 characters at most,
+            # and opens its directory to everybody: hence one inside of ours.
             self._temporary = Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
             options = {
                 "include_dashboard": False,
                 "num_cpus": num_cpus,
                 "object_store_memory": LOCAL_OBJECT_STORE_BYTES,
-                "_temp_dir": str(self._temporary),
+                "_temp_dir": str(self._temporary / "ray"),
             }
         import ray  # noqa: PLC0415 - reads the environment, which is prepared by now
 
-        context = ray.init(
-            address=address,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            logging_level="ERROR",
-            **options,
-        )
+        try:
+            context = ray.init(
+                address=address,
+                namespace=NAMESPACE,
+                log_to_driver=False,
+                logging_level="ERROR",
+                **options,
+            )
+        except BaseException:
+            self.close()
+            raise
         self.address: str = context.address_info["address"]
 
     def resources(self) -> dict[str, float]:

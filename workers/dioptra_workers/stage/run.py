@@ -147,9 +147,11 @@ class _StageRun:
         interrupter = Interrupter()
         feed = LiveFeed(self._journal, interrupter, push, self._request.stage.timeout)
         try:
+            # Before the environment is restored: its credentials are hidden from plugins.
+            store = _store(self._request.places.store_url)
             # The feed ends after the interrupter: nothing interrupts what comes afterwards.
             with self._journal, pristine(), capture(self._journal), feed, interrupter:
-                made = self._make(inputs, deltas)
+                made = self._make(store, inputs, deltas)
         except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
             return self._ended_badly(error, interrupter), None
         finally:
@@ -179,10 +181,11 @@ class _StageRun:
             events=events,
         )
 
-    def _make(self, inputs: Sequence[Payload], deltas: Sequence[Payload]) -> _Made:
+    def _make(
+        self, store: ArtifactStore, inputs: Sequence[Payload], deltas: Sequence[Payload]
+    ) -> _Made:
         """Everything between entering the directory and leaving it."""
         request, work = self._request, self._work
-        store = _store(request.places.store_url)
         os.environ["__JOB_ID"] = str(request.job.job_id)
         os.chdir(work)
         plan = compiled(request.plan_digest, request.description)
