@@ -68,7 +68,7 @@ def main() -> None:
         try:
             ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
             with Client(state_dir=state) as client:
-                client.plugins.put("trivial", plugin)
+                client.plugins.put(plugin)
                 client.entrypoints.put("trivial", DESCRIPTION, plugins=["trivial"])
 
                 def job() -> None:

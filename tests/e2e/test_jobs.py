@@ -71,7 +71,11 @@ def test_what_a_step_says_comes_back_in_order(cli: Cli, describe) -> None:
     assert "structured line" in mine[4]["message"]
     assert "42" in mine[4]["message"]
     assert [r["time"] for r in records] == sorted(r["time"] for r in records)
-    metrics = {(m["name"], m["step"]): float(m["value"]) for m in cli.json("job", "metrics", job)}
+    metrics = {
+        (name, point["step"]): float(point["value"])
+        for name, points in cli.json("job", "metrics", job).items()
+        for point in points
+    }
     assert metrics[("loss", 0)] == 0.5
     assert metrics[("loss", 1)] == 0.25
     assert math.isnan(metrics[("bad", 0)])
