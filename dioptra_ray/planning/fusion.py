@@ -101,17 +101,23 @@ def _candidates(nodes: Nodes) -> dict[int, int]:
     level: list[int] = []
     for predecessors in nodes.before:
         level.append(1 + max((level[other] for other in predecessors), default=-1))
+    # In a chain the next node is the only one a level below, and this one the only one a
+    # level above it: all others are further away.
+    only_above = [_only(before, level, level[node] - 1) for node, before in enumerate(nodes.before)]
     found = {}
     for node, followers in enumerate(nodes.after):
-        # In a chain the next node is the only one a level below, and this one the only
-        # one a level above it: all others are further away.
-        nearest = [other for other in followers if level[other] == level[node] + 1]
-        if len(nearest) != 1 or not _alike(nodes, node, nearest[0]):
+        follower = _only(followers, level, level[node] + 1)
+        if follower is None or only_above[follower] != node:
             continue
-        above = [p for p in nodes.before[nearest[0]] if level[p] == level[node]]
-        if len(above) == 1:
-            found[node] = nearest[0]
+        if _alike(nodes, node, follower):
+            found[node] = follower
     return found
+
+
+def _only(nodes: Sequence[int], level: Sequence[int], wanted: int) -> int | None:
+    """The only one of `nodes` on the level; None when there is none or more than one."""
+    found = [node for node in nodes if level[node] == wanted]
+    return found[0] if len(found) == 1 else None
 
 
 def _alike(nodes: Nodes, one: int, other: int) -> bool:

@@ -17,6 +17,7 @@ from dioptra_ray.store import StoreSettings, open_store
 from dioptra_ray.store import s3 as s3_module
 from dioptra_ray.store.artifacts import ObjectArtifactStore
 from tests.contract.store.store_contract import KEY, StoreContract
+from tests.contract.store.wire import breaking_wire
 from tests.tools.s3_server import S3Server
 
 
@@ -65,34 +66,12 @@ class TestS3Store(StoreContract):
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(s3_module, "_ATTEMPTS", 0)
-        impatient = open_store(store.url, settings(s3))
         (source / "large").write_bytes(b"x" * (24 << 20))
-        assert isinstance(impatient, ObjectArtifactStore)
-        write = impatient._objects.write_stream
-
-        class Cut:
-            """Kills the gateway after the first parts."""
-
-            def __init__(self, content: object) -> None:
-                self.content = content
-                self.sent = 0
-
-            def read(self, size: int = -1, /) -> bytes:
-                self.sent += 1
-                if self.sent == 3:
-                    s3.control("kill-gw")
-                return self.content.read(size)  # type: ignore[attr-defined, no-any-return]
-
-        monkeypatch.setattr(
-            impatient._objects,
-            "write_stream",
-            lambda name, content, size: write(name, Cut(content), size),
-        )
-        try:
+        with breaking_wire(s3.endpoint, 12 << 20) as wire:
+            impatient = open_store(store.url, settings(s3, endpoint=wire.endpoint))
             with pytest.raises(UnavailableError, match="cannot be reached"):
                 impatient.put_artifact(KEY, source)
-        finally:
-            s3.control("start")
+            assert wire.is_cut
         assert list(store.list_artifacts()) == []
         with pytest.raises(NotFoundError):
             store.read_manifest(KEY)
