@@ -190,7 +190,6 @@ class Jobs:
         batches = resume(
             lambda sequence: self._log_batches(job, sequence, cancellation),
             position=lambda records: records[-1].sequence,
-            is_last=None,
             after=after,
             backoff=self._connection.backoff(cancellation),
         )

@@ -13,40 +13,39 @@ def resume(
     open_stream: Callable[[int], Iterator[Item]],
     *,
     position: Callable[[Item], int],
-    is_last: Callable[[Item], bool] | None,
     after: int,
     backoff: Backoff,
+    is_last: Callable[[Item], bool] = lambda _: False,
 ) -> Iterator[Item]:
     """Yield the items of a stream; open it again, after the last one seen, when it is lost.
+
+    A stream that ends without an error has said everything.
 
     Args:
         open_stream: Opens the stream after a position.
         position: Where an item is.
-        is_last: Whether no item follows; a stream that ends before such an item was lost.
-            None when only the stream's own end says so.
         after: The position to begin after.
         backoff: Paces the attempts.
+        is_last: Whether no item can follow, so that there is nothing to wait for.
 
     Raises:
         UnavailableError: Nobody has answered for as long as the backoff is patient.
     """
     while True:
-        lost: UnavailableError | None = None
         stream = open_stream(after)
         try:
             for item in stream:
                 backoff.succeeded()
                 after = max(after, position(item))
                 yield item
-                if is_last is not None and is_last(item):
+                if is_last(item):
                     return
-        except UnavailableError as error:
-            lost = error
+        except UnavailableError:
+            if not backoff.wait():
+                raise
+        else:
+            return
         finally:
             close = getattr(stream, "close", None)
             if close is not None:
                 close()
-        if lost is None and is_last is None:
-            return
-        if not backoff.wait():
-            raise lost or UnavailableError("the stream ends before what it streams has ended")

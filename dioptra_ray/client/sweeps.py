@@ -188,9 +188,6 @@ class Sweeps:
         return resume(
             open_stream,
             position=lambda progress: progress.end_sequence,
-            is_last=lambda progress: (
-                progress.sweep.is_final and progress.end_sequence >= progress.sweep.done
-            ),
             after=after,
             backoff=self._connection.backoff(),
         )

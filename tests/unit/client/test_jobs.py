@@ -175,9 +175,20 @@ def test_watch_survives_a_new_server(controller, client) -> None:
     assert [event.sequence for event in events] == [2, 3, 4, 5]
 
 
-def test_a_stream_that_ends_early_is_opened_again(controller, client) -> None:
-    controller.on("WatchJob", lambda request, _: iter(EVENTS[request.after_sequence :][:2]))
-    assert [event.sequence for event in client.jobs.watch(7)] == [1, 2, 3, 4, 5]
+def test_watching_after_the_end_ends_at_once(controller, client) -> None:
+    controller.on("WatchJob", lambda request, _: iter(EVENTS[request.after_sequence :]))
+    assert list(client.jobs.watch(7, after=5)) == []
+    assert len(controller.requests) == 1
+
+
+def test_a_server_that_goes_after_the_last_event_is_not_missed(controller, client) -> None:
+    def go(_, __):
+        yield from EVENTS
+        raise UnavailableError("going down")
+
+    controller.on("WatchJob", go)
+    assert len(list(client.jobs.watch(7))) == 5
+    assert len(controller.requests) == 1
 
 
 def test_watch_gives_up_when_patience_ends(controller) -> None:

@@ -90,6 +90,14 @@ def test_watch_goes_on_while_ended_trials_are_still_to_come(controller, client) 
     assert ended == [0, 1, 2, 3]
 
 
+def test_a_cancelled_sweep_ends_without_the_trials_that_never_began(controller, client) -> None:
+    cancelled = sweep(pb.SWEEP_STATE_CANCELLED, cancelled=4)
+    controller.on("WatchSweep", lambda _, __: iter([pb.WatchSweepResponse(sweep=cancelled)]))
+    (progress,) = client.sweeps.watch(3)
+    assert progress.sweep.status == "cancelled"
+    assert len(controller.requests) == 1
+
+
 def test_results_are_a_table(controller, client) -> None:
     rows = [
         trial(0, metrics={"accuracy": 0.9, "loss": math.nan}),
