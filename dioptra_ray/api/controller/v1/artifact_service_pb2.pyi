@@ -4,7 +4,9 @@ isort:skip_file
 Stored outputs of jobs."""
 
 from collections import abc as _abc
+from dioptra_ray.api.controller.v1 import entrypoint_pb2 as _entrypoint_pb2
 from dioptra_ray.api.controller.v1 import plugin_pb2 as _plugin_pb2
+from dioptra_ray.api.types.v1 import value_pb2 as _value_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -42,6 +44,9 @@ class Artifact(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     name: _builtins.str
@@ -68,6 +73,8 @@ class Artifact(_message.Message):
     """Checksum of the whole, "sha256:<hex>"."""
     uri: _builtins.str
     """Where its bytes lie."""
+    description: _builtins.str
+    """Free text."""
     @_builtins.property
     def outputs(self) -> _containers.RepeatedCompositeFieldContainer[_plugin_pb2.TypedName]:
         """What reading it provides, in order."""
@@ -79,6 +86,14 @@ class Artifact(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it became visible."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags, sorted."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent while it exists."""
 
     def __init__(
         self,
@@ -99,10 +114,13 @@ class Artifact(_message.Message):
         digest: _builtins.str = ...,
         uri: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        description: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "create_time", b"create_time", "digest", b"digest", "entrypoint", b"entrypoint", "files", b"files", "id", b"id", "is_directory", b"is_directory", "job_id", b"job_id", "name", b"name", "output", b"output", "outputs", b"outputs", "plugin_digest", b"plugin_digest", "size", b"size", "step", b"step", "task", b"task", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "entrypoint", b"entrypoint", "files", b"files", "id", b"id", "is_directory", b"is_directory", "job_id", b"job_id", "name", b"name", "output", b"output", "outputs", b"outputs", "plugin_digest", b"plugin_digest", "size", b"size", "step", b"step", "tags", b"tags", "task", b"task", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,6 +217,9 @@ class ListArtifactsRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 0 means 50, at most 1000."""
     page_token: _builtins.str
@@ -209,6 +230,12 @@ class ListArtifactsRequest(_message.Message):
     """Only artifacts with this name; empty means all."""
     entrypoint: _builtins.str
     """Only artifacts of jobs of this entrypoint; empty means all."""
+    search: _builtins.str
+    """Only names or descriptions that contain this text."""
+    tag: _builtins.str
+    """Only what has this tag; empty means all."""
+    deleted: _builtins.bool
+    """Those that were deleted, instead of those that exist."""
     def __init__(
         self,
         *,
@@ -217,10 +244,13 @@ class ListArtifactsRequest(_message.Message):
         job_id: _builtins.int = ...,
         name: _builtins.str = ...,
         entrypoint: _builtins.str = ...,
+        search: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entrypoint", b"entrypoint", "job_id", b"job_id", "name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "entrypoint", b"entrypoint", "job_id", b"job_id", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -347,6 +377,7 @@ class UploadArtifactHeader(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     IS_DIRECTORY_FIELD_NUMBER: _builtins.int
     BASENAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     name: _builtins.str
@@ -357,6 +388,8 @@ class UploadArtifactHeader(_message.Message):
     """Whether it is a directory."""
     basename: _builtins.str
     """Name of the file or directory."""
+    description: _builtins.str
+    """Free text."""
     def __init__(
         self,
         *,
@@ -365,10 +398,11 @@ class UploadArtifactHeader(_message.Message):
         task: _builtins.str = ...,
         is_directory: _builtins.bool = ...,
         basename: _builtins.str = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "is_directory", b"is_directory", "name", b"name", "request_id", b"request_id", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "description", b"description", "is_directory", b"is_directory", "name", b"name", "request_id", b"request_id", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -397,3 +431,202 @@ class UploadArtifactResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UploadArtifactResponse: _TypeAlias = UploadArtifactResponse  # noqa: Y015
+
+@_typing.final
+class GetArtifactLineageRequest(_message.Message):
+    """Which artifact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Its id."""
+    depth: _builtins.int
+    """How many jobs to follow in each direction; 0 means 20."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        depth: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetArtifactLineageRequest: _TypeAlias = GetArtifactLineageRequest  # noqa: Y015
+
+@_typing.final
+class GetArtifactLineageResponse(_message.Message):
+    """A graph of artifacts and jobs, from sources to what was made of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
+    SWEEPS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """Whether the graph goes on beyond `depth`, or has more than is shown."""
+    @_builtins.property
+    def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Artifact]:
+        """The artifacts that were found, the one asked for first, without their files."""
+
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageJob]:
+        """The jobs that were found."""
+
+    @_builtins.property
+    def sweeps(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageSweep]:
+        """Sweeps whose trials read the artifact asked for; their trials are not among the jobs."""
+
+    def __init__(
+        self,
+        *,
+        artifacts: _abc.Iterable[Global___Artifact] | None = ...,
+        jobs: _abc.Iterable[Global___LineageJob] | None = ...,
+        sweeps: _abc.Iterable[Global___LineageSweep] | None = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "jobs", b"jobs", "sweeps", b"sweeps", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetArtifactLineageResponse: _TypeAlias = GetArtifactLineageResponse  # noqa: Y015
+
+@_typing.final
+class LineageJob(_message.Message):
+    """A job in a lineage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class InputsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _value_pb2.Value: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _value_pb2.Value | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    ENTRYPOINT_FIELD_NUMBER: _builtins.int
+    ENTRYPOINT_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    ENTRYPOINT_DELETED_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    PLUGINS_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Its number."""
+    entrypoint: _builtins.str
+    """Its entrypoint."""
+    entrypoint_snapshot: _builtins.int
+    """The entrypoint's snapshot number."""
+    entrypoint_deleted: _builtins.bool
+    """Whether that entrypoint was deleted."""
+    @_builtins.property
+    def inputs(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The artifacts that it read, by artifact parameter."""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The artifacts that it made."""
+
+    @_builtins.property
+    def parameters(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
+        """Its parameters."""
+
+    @_builtins.property
+    def plugins(self) -> _containers.RepeatedCompositeFieldContainer[_entrypoint_pb2.PluginPin]:
+        """The plugin snapshots that it ran."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        entrypoint: _builtins.str = ...,
+        entrypoint_snapshot: _builtins.int = ...,
+        entrypoint_deleted: _builtins.bool = ...,
+        inputs: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        outputs: _abc.Iterable[_builtins.int] | None = ...,
+        parameters: _abc.Mapping[_builtins.str, _value_pb2.Value] | None = ...,
+        plugins: _abc.Iterable[_entrypoint_pb2.PluginPin] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entrypoint", b"entrypoint", "entrypoint_deleted", b"entrypoint_deleted", "entrypoint_snapshot", b"entrypoint_snapshot", "id", b"id", "inputs", b"inputs", "outputs", b"outputs", "parameters", b"parameters", "plugins", b"plugins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineageJob: _TypeAlias = LineageJob  # noqa: Y015
+
+@_typing.final
+class LineageSweep(_message.Message):
+    """A sweep in a lineage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    ENTRYPOINT_FIELD_NUMBER: _builtins.int
+    ENTRYPOINT_SNAPSHOT_FIELD_NUMBER: _builtins.int
+    PARAMETER_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Its number."""
+    entrypoint: _builtins.str
+    """Its entrypoint."""
+    entrypoint_snapshot: _builtins.int
+    """The entrypoint's snapshot number."""
+    parameter: _builtins.str
+    """The artifact parameter that read it."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        entrypoint: _builtins.str = ...,
+        entrypoint_snapshot: _builtins.int = ...,
+        parameter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "id", b"id", "parameter", b"parameter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineageSweep: _TypeAlias = LineageSweep  # noqa: Y015

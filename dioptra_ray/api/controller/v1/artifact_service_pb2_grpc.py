@@ -40,6 +40,11 @@ class ArtifactServiceStub:
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactRequest.SerializeToString,
                 response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactResponse.FromString,
                 _registered_method=True)
+        self.GetArtifactLineage = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.ArtifactService/GetArtifactLineage',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactLineageRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactLineageResponse.FromString,
+                _registered_method=True)
         self.ListArtifacts = channel.unary_unary(
                 '/dioptra_ray.api.controller.v1.ArtifactService/ListArtifacts',
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.ListArtifactsRequest.SerializeToString,
@@ -63,6 +68,14 @@ class ArtifactServiceServicer:
 
     def GetArtifact(self, request, context):
         """Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetArtifactLineage(self, request, context):
+        """What an artifact was made from, and what was made with it. Deleted things are shown.
+        Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +114,11 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
                     servicer.GetArtifact,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactRequest.FromString,
                     response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactResponse.SerializeToString,
+            ),
+            'GetArtifactLineage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetArtifactLineage,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactLineageRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactLineageResponse.SerializeToString,
             ),
             'ListArtifacts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListArtifacts,
@@ -146,6 +164,33 @@ class ArtifactService:
             '/dioptra_ray.api.controller.v1.ArtifactService/GetArtifact',
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactRequest.SerializeToString,
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetArtifactLineage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.ArtifactService/GetArtifactLineage',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactLineageRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.GetArtifactLineageResponse.FromString,
             options,
             channel_credentials,
             insecure,

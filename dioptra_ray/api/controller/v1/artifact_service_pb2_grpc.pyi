@@ -35,6 +35,10 @@ class ArtifactServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ArtifactServiceAsyncStub: ...
     GetArtifact: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]
     """Errors: NOT_FOUND."""
+    GetArtifactLineage: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactLineageRequest, _artifact_service_pb2.GetArtifactLineageResponse]
+    """What an artifact was made from, and what was made with it. Deleted things are shown.
+    Errors: NOT_FOUND.
+    """
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]
     """Newest first. Errors: INVALID_ARGUMENT (page token of another query)."""
     DownloadArtifact: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.DownloadArtifactRequest, _artifact_service_pb2.DownloadArtifactResponse]
@@ -56,6 +60,10 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetArtifact: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactRequest, _artifact_service_pb2.GetArtifactResponse]  # type: ignore[assignment]
     """Errors: NOT_FOUND."""
+    GetArtifactLineage: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.GetArtifactLineageRequest, _artifact_service_pb2.GetArtifactLineageResponse]  # type: ignore[assignment]
+    """What an artifact was made from, and what was made with it. Deleted things are shown.
+    Errors: NOT_FOUND.
+    """
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Newest first. Errors: INVALID_ARGUMENT (page token of another query)."""
     DownloadArtifact: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.DownloadArtifactRequest, _artifact_service_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
@@ -80,6 +88,16 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_artifact_service_pb2.GetArtifactResponse, _abc.Awaitable[_artifact_service_pb2.GetArtifactResponse]]:
         """Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def GetArtifactLineage(
+        self,
+        request: _artifact_service_pb2.GetArtifactLineageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_artifact_service_pb2.GetArtifactLineageResponse, _abc.Awaitable[_artifact_service_pb2.GetArtifactLineageResponse]]:
+        """What an artifact was made from, and what was made with it. Deleted things are shown.
+        Errors: NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ListArtifacts(

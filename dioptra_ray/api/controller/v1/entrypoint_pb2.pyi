@@ -5,6 +5,7 @@ Entrypoints: typed task graphs that jobs run."""
 
 from collections import abc as _abc
 from dioptra_ray.api.controller.v1 import plugin_pb2 as _plugin_pb2
+from dioptra_ray.api.types.v1 import issue_pb2 as _issue_pb2
 from dioptra_ray.api.types.v1 import value_pb2 as _value_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -39,6 +40,8 @@ class Entrypoint(_message.Message):
     SOURCE_FILE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_JSON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     description: _builtins.str
@@ -75,6 +78,14 @@ class Entrypoint(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the snapshot was made."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags, sorted."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent while it exists."""
+
     def __init__(
         self,
         *,
@@ -90,10 +101,12 @@ class Entrypoint(_message.Message):
         source_file: _builtins.str = ...,
         description_json: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_outputs", b"artifact_outputs", "artifact_parameters", b"artifact_parameters", "create_time", b"create_time", "description", b"description", "description_json", b"description_json", "name", b"name", "parameters", b"parameters", "plugins", b"plugins", "snapshot", b"snapshot", "source", b"source", "source_file", b"source_file", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_outputs", b"artifact_outputs", "artifact_parameters", b"artifact_parameters", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "description_json", b"description_json", "name", b"name", "parameters", b"parameters", "plugins", b"plugins", "snapshot", b"snapshot", "source", b"source", "source_file", b"source_file", "steps", b"steps", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -168,23 +181,83 @@ class PluginPin(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    NEWEST_SNAPSHOT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Plugin name."""
     snapshot: _builtins.int
     """Snapshot number."""
     digest: _builtins.str
     """Content hash."""
+    newest_snapshot: _builtins.int
+    """The plugin's newest snapshot; larger than `snapshot` when there is something to sync, 0
+    when the plugin was deleted.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         snapshot: _builtins.int = ...,
         digest: _builtins.str = ...,
+        newest_snapshot: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "newest_snapshot", b"newest_snapshot", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PluginPin: _TypeAlias = PluginPin  # noqa: Y015
+
+@_typing.final
+class EntrypointDraft(_message.Message):
+    """What may become an entrypoint: kept as it is, with everything that is wrong with it. It
+    cannot run.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SOURCE_FILE_FIELD_NUMBER: _builtins.int
+    PLUGINS_FIELD_NUMBER: _builtins.int
+    ISSUES_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the entrypoint that it is for; there is one draft a name."""
+    description: _builtins.str
+    """Free text."""
+    source: _builtins.str
+    """The text that the user wrote."""
+    source_file: _builtins.str
+    """Name of that text's file."""
+    @_builtins.property
+    def plugins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Plugins to attach."""
+
+    @_builtins.property
+    def issues(self) -> _containers.RepeatedCompositeFieldContainer[_issue_pb2.Issue]:
+        """What was wrong with it when it was saved; errors stop its publication."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was saved last."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        source: _builtins.str = ...,
+        source_file: _builtins.str = ...,
+        plugins: _abc.Iterable[_builtins.str] | None = ...,
+        issues: _abc.Iterable[_issue_pb2.Issue] | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "issues", b"issues", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntrypointDraft: _TypeAlias = EntrypointDraft  # noqa: Y015

@@ -5,6 +5,8 @@ Reading and writing single entrypoints."""
 
 from collections import abc as _abc
 from dioptra_ray.api.controller.v1 import entrypoint_pb2 as _entrypoint_pb2
+from dioptra_ray.api.controller.v1 import resource_pb2 as _resource_pb2
+from dioptra_ray.api.types.v1 import issue_pb2 as _issue_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -30,6 +32,7 @@ class PutEntrypointRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     SOURCE_FILE_FIELD_NUMBER: _builtins.int
     PLUGINS_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The entrypoint's name."""
     description: _builtins.str
@@ -38,6 +41,8 @@ class PutEntrypointRequest(_message.Message):
     """The description as the user wrote it, YAML or JSON."""
     source_file: _builtins.str
     """Name of its file, for messages."""
+    mode: _resource_pb2.PutMode.ValueType
+    """Whether it may be new, or not."""
     @_builtins.property
     def plugins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Plugins to attach."""
@@ -50,10 +55,11 @@ class PutEntrypointRequest(_message.Message):
         source: _builtins.str = ...,
         source_file: _builtins.str = ...,
         plugins: _abc.Iterable[_builtins.str] | None = ...,
+        mode: _resource_pb2.PutMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "mode", b"mode", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -67,21 +73,27 @@ class PutEntrypointResponse(_message.Message):
 
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     changed: _builtins.bool
     """Whether a snapshot was made by this call."""
     @_builtins.property
     def entrypoint(self) -> _entrypoint_pb2.Entrypoint:
         """The newest snapshot."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_issue_pb2.Issue]:
+        """Problems that do not stop it from running."""
+
     def __init__(
         self,
         *,
         entrypoint: _entrypoint_pb2.Entrypoint | None = ...,
         changed: _builtins.bool = ...,
+        warnings: _abc.Iterable[_issue_pb2.Issue] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entrypoint", b"entrypoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "entrypoint", b"entrypoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "entrypoint", b"entrypoint", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,22 +158,34 @@ class ListEntrypointsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 0 means 50, at most 1000."""
     page_token: _builtins.str
     """From the previous page."""
     search: _builtins.str
-    """Only names that contain this text."""
+    """Only names or descriptions that contain this text."""
+    order_by: _builtins.str
+    """"name" (also when empty) or "create_time", either with " desc" behind it."""
+    tag: _builtins.str
+    """Only what has this tag; empty means all."""
+    deleted: _builtins.bool
+    """Those that were deleted, instead of those that exist."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         search: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -194,3 +218,328 @@ class ListEntrypointsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListEntrypointsResponse: _TypeAlias = ListEntrypointsResponse  # noqa: Y015
+
+@_typing.final
+class SyncEntrypointRequest(_message.Message):
+    """What to renew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PLUGINS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The entrypoint's name."""
+    @_builtins.property
+    def plugins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these plugins; empty means all that it has."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        plugins: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "plugins", b"plugins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncEntrypointRequest: _TypeAlias = SyncEntrypointRequest  # noqa: Y015
+
+@_typing.final
+class SyncEntrypointResponse(_message.Message):
+    """The entrypoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRYPOINT_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether a snapshot was made by this call."""
+    @_builtins.property
+    def entrypoint(self) -> _entrypoint_pb2.Entrypoint:
+        """The newest snapshot."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_issue_pb2.Issue]:
+        """Problems that do not stop it from running."""
+
+    def __init__(
+        self,
+        *,
+        entrypoint: _entrypoint_pb2.Entrypoint | None = ...,
+        changed: _builtins.bool = ...,
+        warnings: _abc.Iterable[_issue_pb2.Issue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entrypoint", b"entrypoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "entrypoint", b"entrypoint", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncEntrypointResponse: _TypeAlias = SyncEntrypointResponse  # noqa: Y015
+
+@_typing.final
+class PutEntrypointDraftRequest(_message.Message):
+    """A text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SOURCE_FILE_FIELD_NUMBER: _builtins.int
+    PLUGINS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the entrypoint that it is for."""
+    description: _builtins.str
+    """Free text."""
+    source: _builtins.str
+    """The text."""
+    source_file: _builtins.str
+    """Name of its file, for messages."""
+    @_builtins.property
+    def plugins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Plugins to attach; they need not exist yet."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        source: _builtins.str = ...,
+        source_file: _builtins.str = ...,
+        plugins: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutEntrypointDraftRequest: _TypeAlias = PutEntrypointDraftRequest  # noqa: Y015
+
+@_typing.final
+class PutEntrypointDraftResponse(_message.Message):
+    """The stored draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> _entrypoint_pb2.EntrypointDraft:
+        """The draft with its issues."""
+
+    def __init__(
+        self,
+        *,
+        draft: _entrypoint_pb2.EntrypointDraft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutEntrypointDraftResponse: _TypeAlias = PutEntrypointDraftResponse  # noqa: Y015
+
+@_typing.final
+class GetEntrypointDraftRequest(_message.Message):
+    """Which draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEntrypointDraftRequest: _TypeAlias = GetEntrypointDraftRequest  # noqa: Y015
+
+@_typing.final
+class GetEntrypointDraftResponse(_message.Message):
+    """The draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def draft(self) -> _entrypoint_pb2.EntrypointDraft:
+        """The draft with its issues."""
+
+    def __init__(
+        self,
+        *,
+        draft: _entrypoint_pb2.EntrypointDraft | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEntrypointDraftResponse: _TypeAlias = GetEntrypointDraftResponse  # noqa: Y015
+
+@_typing.final
+class ListEntrypointDraftsRequest(_message.Message):
+    """Which page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many, 0 means 50, at most 1000."""
+    page_token: _builtins.str
+    """From the previous page."""
+    search: _builtins.str
+    """Only names that contain this text."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        search: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEntrypointDraftsRequest: _TypeAlias = ListEntrypointDraftsRequest  # noqa: Y015
+
+@_typing.final
+class ListEntrypointDraftsResponse(_message.Message):
+    """One page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAFTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def drafts(self) -> _containers.RepeatedCompositeFieldContainer[_entrypoint_pb2.EntrypointDraft]:
+        """The drafts, without their sources."""
+
+    def __init__(
+        self,
+        *,
+        drafts: _abc.Iterable[_entrypoint_pb2.EntrypointDraft] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drafts", b"drafts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEntrypointDraftsResponse: _TypeAlias = ListEntrypointDraftsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteEntrypointDraftRequest(_message.Message):
+    """Which draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEntrypointDraftRequest: _TypeAlias = DeleteEntrypointDraftRequest  # noqa: Y015
+
+@_typing.final
+class DeleteEntrypointDraftResponse(_message.Message):
+    """The draft is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEntrypointDraftResponse: _TypeAlias = DeleteEntrypointDraftResponse  # noqa: Y015
+
+@_typing.final
+class PublishEntrypointDraftRequest(_message.Message):
+    """Which draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishEntrypointDraftRequest: _TypeAlias = PublishEntrypointDraftRequest  # noqa: Y015
+
+@_typing.final
+class PublishEntrypointDraftResponse(_message.Message):
+    """The stored entrypoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRYPOINT_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether a snapshot was made by this call."""
+    @_builtins.property
+    def entrypoint(self) -> _entrypoint_pb2.Entrypoint:
+        """The newest snapshot."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_issue_pb2.Issue]:
+        """Problems that do not stop it from running."""
+
+    def __init__(
+        self,
+        *,
+        entrypoint: _entrypoint_pb2.Entrypoint | None = ...,
+        changed: _builtins.bool = ...,
+        warnings: _abc.Iterable[_issue_pb2.Issue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entrypoint", b"entrypoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "entrypoint", b"entrypoint", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishEntrypointDraftResponse: _TypeAlias = PublishEntrypointDraftResponse  # noqa: Y015

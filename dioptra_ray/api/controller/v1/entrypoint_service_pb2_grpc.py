@@ -50,6 +50,36 @@ class EntrypointServiceStub:
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointsRequest.SerializeToString,
                 response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointsResponse.FromString,
                 _registered_method=True)
+        self.SyncEntrypoint = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.EntrypointService/SyncEntrypoint',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.SyncEntrypointRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.SyncEntrypointResponse.FromString,
+                _registered_method=True)
+        self.PutEntrypointDraft = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.EntrypointService/PutEntrypointDraft',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PutEntrypointDraftRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PutEntrypointDraftResponse.FromString,
+                _registered_method=True)
+        self.GetEntrypointDraft = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.EntrypointService/GetEntrypointDraft',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.GetEntrypointDraftRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.GetEntrypointDraftResponse.FromString,
+                _registered_method=True)
+        self.ListEntrypointDrafts = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.EntrypointService/ListEntrypointDrafts',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointDraftsRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointDraftsResponse.FromString,
+                _registered_method=True)
+        self.DeleteEntrypointDraft = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.EntrypointService/DeleteEntrypointDraft',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.DeleteEntrypointDraftRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.DeleteEntrypointDraftResponse.FromString,
+                _registered_method=True)
+        self.PublishEntrypointDraft = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.EntrypointService/PublishEntrypointDraft',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PublishEntrypointDraftRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PublishEntrypointDraftResponse.FromString,
+                _registered_method=True)
 
 
 class EntrypointServiceServicer:
@@ -73,7 +103,54 @@ class EntrypointServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEntrypoints(self, request, context):
+        """Errors: INVALID_ARGUMENT (order, page token of another query).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SyncEntrypoint(self, request, context):
+        """Puts an entrypoint together again over the newest snapshots of its plugins and types,
+        and makes a snapshot when anything differs.
+        Errors: INVALID_ARGUMENT (IssueList: it does not fit them any more), NOT_FOUND,
+        FAILED_PRECONDITION (a plugin was deleted).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutEntrypointDraft(self, request, context):
+        """Keeps a text that may not be valid yet, instead of the draft of that name if there is
+        one. Errors: INVALID_ARGUMENT (name, size).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEntrypointDraft(self, request, context):
+        """Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEntrypointDrafts(self, request, context):
         """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteEntrypointDraft(self, request, context):
+        """Throws a draft away. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishEntrypointDraft(self, request, context):
+        """Stores what a draft says as an entrypoint, as PutEntrypoint, and removes the draft.
+        Errors: INVALID_ARGUMENT (IssueList with every problem), NOT_FOUND (draft or plugin).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +173,36 @@ def add_EntrypointServiceServicer_to_server(servicer, server):
                     servicer.ListEntrypoints,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointsRequest.FromString,
                     response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointsResponse.SerializeToString,
+            ),
+            'SyncEntrypoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncEntrypoint,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.SyncEntrypointRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.SyncEntrypointResponse.SerializeToString,
+            ),
+            'PutEntrypointDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutEntrypointDraft,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PutEntrypointDraftRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PutEntrypointDraftResponse.SerializeToString,
+            ),
+            'GetEntrypointDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEntrypointDraft,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.GetEntrypointDraftRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.GetEntrypointDraftResponse.SerializeToString,
+            ),
+            'ListEntrypointDrafts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntrypointDrafts,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointDraftsRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointDraftsResponse.SerializeToString,
+            ),
+            'DeleteEntrypointDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEntrypointDraft,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.DeleteEntrypointDraftRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.DeleteEntrypointDraftResponse.SerializeToString,
+            ),
+            'PublishEntrypointDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishEntrypointDraft,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PublishEntrypointDraftRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PublishEntrypointDraftResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +287,168 @@ class EntrypointService:
             '/dioptra_ray.api.controller.v1.EntrypointService/ListEntrypoints',
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointsRequest.SerializeToString,
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncEntrypoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.EntrypointService/SyncEntrypoint',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.SyncEntrypointRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.SyncEntrypointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutEntrypointDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.EntrypointService/PutEntrypointDraft',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PutEntrypointDraftRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PutEntrypointDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntrypointDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.EntrypointService/GetEntrypointDraft',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.GetEntrypointDraftRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.GetEntrypointDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEntrypointDrafts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.EntrypointService/ListEntrypointDrafts',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointDraftsRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.ListEntrypointDraftsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEntrypointDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.EntrypointService/DeleteEntrypointDraft',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.DeleteEntrypointDraftRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.DeleteEntrypointDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishEntrypointDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.EntrypointService/PublishEntrypointDraft',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PublishEntrypointDraftRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__service__pb2.PublishEntrypointDraftResponse.FromString,
             options,
             channel_credentials,
             insecure,

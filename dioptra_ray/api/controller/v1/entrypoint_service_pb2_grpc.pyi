@@ -41,7 +41,27 @@ class EntrypointServiceStub:
     GetEntrypoint: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.GetEntrypointRequest, _entrypoint_service_pb2.GetEntrypointResponse]
     """Errors: NOT_FOUND."""
     ListEntrypoints: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.ListEntrypointsRequest, _entrypoint_service_pb2.ListEntrypointsResponse]
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
+    SyncEntrypoint: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.SyncEntrypointRequest, _entrypoint_service_pb2.SyncEntrypointResponse]
+    """Puts an entrypoint together again over the newest snapshots of its plugins and types,
+    and makes a snapshot when anything differs.
+    Errors: INVALID_ARGUMENT (IssueList: it does not fit them any more), NOT_FOUND,
+    FAILED_PRECONDITION (a plugin was deleted).
+    """
+    PutEntrypointDraft: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.PutEntrypointDraftRequest, _entrypoint_service_pb2.PutEntrypointDraftResponse]
+    """Keeps a text that may not be valid yet, instead of the draft of that name if there is
+    one. Errors: INVALID_ARGUMENT (name, size).
+    """
+    GetEntrypointDraft: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.GetEntrypointDraftRequest, _entrypoint_service_pb2.GetEntrypointDraftResponse]
+    """Errors: NOT_FOUND."""
+    ListEntrypointDrafts: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.ListEntrypointDraftsRequest, _entrypoint_service_pb2.ListEntrypointDraftsResponse]
     """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    DeleteEntrypointDraft: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.DeleteEntrypointDraftRequest, _entrypoint_service_pb2.DeleteEntrypointDraftResponse]
+    """Throws a draft away. Errors: NOT_FOUND."""
+    PublishEntrypointDraft: _grpc.UnaryUnaryMultiCallable[_entrypoint_service_pb2.PublishEntrypointDraftRequest, _entrypoint_service_pb2.PublishEntrypointDraftResponse]
+    """Stores what a draft says as an entrypoint, as PutEntrypoint, and removes the draft.
+    Errors: INVALID_ARGUMENT (IssueList with every problem), NOT_FOUND (draft or plugin).
+    """
 
 @_typing.type_check_only
 class EntrypointServiceAsyncStub(EntrypointServiceStub):
@@ -56,7 +76,27 @@ class EntrypointServiceAsyncStub(EntrypointServiceStub):
     GetEntrypoint: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.GetEntrypointRequest, _entrypoint_service_pb2.GetEntrypointResponse]  # type: ignore[assignment]
     """Errors: NOT_FOUND."""
     ListEntrypoints: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.ListEntrypointsRequest, _entrypoint_service_pb2.ListEntrypointsResponse]  # type: ignore[assignment]
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
+    SyncEntrypoint: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.SyncEntrypointRequest, _entrypoint_service_pb2.SyncEntrypointResponse]  # type: ignore[assignment]
+    """Puts an entrypoint together again over the newest snapshots of its plugins and types,
+    and makes a snapshot when anything differs.
+    Errors: INVALID_ARGUMENT (IssueList: it does not fit them any more), NOT_FOUND,
+    FAILED_PRECONDITION (a plugin was deleted).
+    """
+    PutEntrypointDraft: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.PutEntrypointDraftRequest, _entrypoint_service_pb2.PutEntrypointDraftResponse]  # type: ignore[assignment]
+    """Keeps a text that may not be valid yet, instead of the draft of that name if there is
+    one. Errors: INVALID_ARGUMENT (name, size).
+    """
+    GetEntrypointDraft: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.GetEntrypointDraftRequest, _entrypoint_service_pb2.GetEntrypointDraftResponse]  # type: ignore[assignment]
+    """Errors: NOT_FOUND."""
+    ListEntrypointDrafts: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.ListEntrypointDraftsRequest, _entrypoint_service_pb2.ListEntrypointDraftsResponse]  # type: ignore[assignment]
     """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    DeleteEntrypointDraft: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.DeleteEntrypointDraftRequest, _entrypoint_service_pb2.DeleteEntrypointDraftResponse]  # type: ignore[assignment]
+    """Throws a draft away. Errors: NOT_FOUND."""
+    PublishEntrypointDraft: _aio.UnaryUnaryMultiCallable[_entrypoint_service_pb2.PublishEntrypointDraftRequest, _entrypoint_service_pb2.PublishEntrypointDraftResponse]  # type: ignore[assignment]
+    """Stores what a draft says as an entrypoint, as PutEntrypoint, and removes the draft.
+    Errors: INVALID_ARGUMENT (IssueList with every problem), NOT_FOUND (draft or plugin).
+    """
 
 class EntrypointServiceServicer(metaclass=_abc_1.ABCMeta):
     """Entrypoints."""
@@ -86,6 +126,62 @@ class EntrypointServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _entrypoint_service_pb2.ListEntrypointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_entrypoint_service_pb2.ListEntrypointsResponse, _abc.Awaitable[_entrypoint_service_pb2.ListEntrypointsResponse]]:
+        """Errors: INVALID_ARGUMENT (order, page token of another query)."""
+
+    @_abc_1.abstractmethod
+    def SyncEntrypoint(
+        self,
+        request: _entrypoint_service_pb2.SyncEntrypointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entrypoint_service_pb2.SyncEntrypointResponse, _abc.Awaitable[_entrypoint_service_pb2.SyncEntrypointResponse]]:
+        """Puts an entrypoint together again over the newest snapshots of its plugins and types,
+        and makes a snapshot when anything differs.
+        Errors: INVALID_ARGUMENT (IssueList: it does not fit them any more), NOT_FOUND,
+        FAILED_PRECONDITION (a plugin was deleted).
+        """
+
+    @_abc_1.abstractmethod
+    def PutEntrypointDraft(
+        self,
+        request: _entrypoint_service_pb2.PutEntrypointDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entrypoint_service_pb2.PutEntrypointDraftResponse, _abc.Awaitable[_entrypoint_service_pb2.PutEntrypointDraftResponse]]:
+        """Keeps a text that may not be valid yet, instead of the draft of that name if there is
+        one. Errors: INVALID_ARGUMENT (name, size).
+        """
+
+    @_abc_1.abstractmethod
+    def GetEntrypointDraft(
+        self,
+        request: _entrypoint_service_pb2.GetEntrypointDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entrypoint_service_pb2.GetEntrypointDraftResponse, _abc.Awaitable[_entrypoint_service_pb2.GetEntrypointDraftResponse]]:
+        """Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ListEntrypointDrafts(
+        self,
+        request: _entrypoint_service_pb2.ListEntrypointDraftsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entrypoint_service_pb2.ListEntrypointDraftsResponse, _abc.Awaitable[_entrypoint_service_pb2.ListEntrypointDraftsResponse]]:
         """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+
+    @_abc_1.abstractmethod
+    def DeleteEntrypointDraft(
+        self,
+        request: _entrypoint_service_pb2.DeleteEntrypointDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entrypoint_service_pb2.DeleteEntrypointDraftResponse, _abc.Awaitable[_entrypoint_service_pb2.DeleteEntrypointDraftResponse]]:
+        """Throws a draft away. Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def PublishEntrypointDraft(
+        self,
+        request: _entrypoint_service_pb2.PublishEntrypointDraftRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_entrypoint_service_pb2.PublishEntrypointDraftResponse, _abc.Awaitable[_entrypoint_service_pb2.PublishEntrypointDraftResponse]]:
+        """Stores what a draft says as an entrypoint, as PutEntrypoint, and removes the draft.
+        Errors: INVALID_ARGUMENT (IssueList with every problem), NOT_FOUND (draft or plugin).
+        """
 
 def add_EntrypointServiceServicer_to_server(servicer: EntrypointServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,7 +72,7 @@ class ExperimentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListExperiments(self, request, context):
-        """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query).
+        """Errors: INVALID_ARGUMENT (order, page token of another query).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class ExperimentServiceStub:
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.GetExperimentRequest, _experiment_service_pb2.GetExperimentResponse]
     """Errors: NOT_FOUND."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentsRequest, _experiment_service_pb2.ListExperimentsResponse]
-    """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
 
 @_typing.type_check_only
 class ExperimentServiceAsyncStub(ExperimentServiceStub):
@@ -54,7 +54,7 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     GetExperiment: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.GetExperimentRequest, _experiment_service_pb2.GetExperimentResponse]  # type: ignore[assignment]
     """Errors: NOT_FOUND."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_experiment_service_pb2.ListExperimentsRequest, _experiment_service_pb2.ListExperimentsResponse]  # type: ignore[assignment]
-    """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
 
 class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Experiments."""
@@ -83,6 +83,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _experiment_service_pb2.ListExperimentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_experiment_service_pb2.ListExperimentsResponse, _abc.Awaitable[_experiment_service_pb2.ListExperimentsResponse]]:
-        """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+        """Errors: INVALID_ARGUMENT (order, page token of another query)."""
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,6 +4,7 @@ isort:skip_file
 Named parameter types."""
 
 from collections import abc as _abc
+from dioptra_ray.api.controller.v1 import resource_pb2 as _resource_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -30,6 +31,8 @@ class ParameterType(_message.Message):
     STRUCTURE_JSON_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     description: _builtins.str
@@ -42,6 +45,14 @@ class ParameterType(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the snapshot was made; absent for a built-in type."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags, sorted."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent while it exists."""
+
     def __init__(
         self,
         *,
@@ -50,14 +61,128 @@ class ParameterType(_message.Message):
         structure_json: _builtins.str = ...,
         snapshot: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "name", b"name", "snapshot", b"snapshot", "structure_json", b"structure_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "name", b"name", "snapshot", b"snapshot", "structure_json", b"structure_json", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ParameterType: _TypeAlias = ParameterType  # noqa: Y015
+
+@_typing.final
+class PutParameterTypeRequest(_message.Message):
+    """A named type."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    STRUCTURE_JSON_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """Free text."""
+    structure_json: _builtins.str
+    """Its definition as JSON; empty or "null" for a simple type."""
+    mode: _resource_pb2.PutMode.ValueType
+    """Whether it may be new, or not."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        structure_json: _builtins.str = ...,
+        mode: _resource_pb2.PutMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "mode", b"mode", "name", b"name", "structure_json", b"structure_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutParameterTypeRequest: _TypeAlias = PutParameterTypeRequest  # noqa: Y015
+
+@_typing.final
+class PutParameterTypeResponse(_message.Message):
+    """The stored type."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETER_TYPE_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether a snapshot was made by this call."""
+    @_builtins.property
+    def parameter_type(self) -> Global___ParameterType:
+        """The newest snapshot."""
+
+    def __init__(
+        self,
+        *,
+        parameter_type: Global___ParameterType | None = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parameter_type", b"parameter_type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "parameter_type", b"parameter_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutParameterTypeResponse: _TypeAlias = PutParameterTypeResponse  # noqa: Y015
+
+@_typing.final
+class GetParameterTypeRequest(_message.Message):
+    """Which type."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    snapshot: _builtins.int
+    """Its snapshot number; 0 means the newest."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        snapshot: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetParameterTypeRequest: _TypeAlias = GetParameterTypeRequest  # noqa: Y015
+
+@_typing.final
+class GetParameterTypeResponse(_message.Message):
+    """The type."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETER_TYPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parameter_type(self) -> Global___ParameterType:
+        """The snapshot asked for."""
+
+    def __init__(
+        self,
+        *,
+        parameter_type: Global___ParameterType | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parameter_type", b"parameter_type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameter_type", b"parameter_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetParameterTypeResponse: _TypeAlias = GetParameterTypeResponse  # noqa: Y015
 
 @_typing.final
 class ListParameterTypesRequest(_message.Message):
@@ -68,22 +193,34 @@ class ListParameterTypesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SEARCH_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    TAG_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many, 0 means 50, at most 1000."""
     page_token: _builtins.str
     """From the previous page."""
     search: _builtins.str
-    """Only names that contain this text."""
+    """Only names or descriptions that contain this text."""
+    order_by: _builtins.str
+    """"name" (also when empty) or "create_time", either with " desc" behind it."""
+    tag: _builtins.str
+    """Only what has this tag; empty means all."""
+    deleted: _builtins.bool
+    """Those that were deleted, instead of those that exist."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         search: _builtins.str = ...,
+        order_by: _builtins.str = ...,
+        tag: _builtins.str = ...,
+        deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "search", b"search", "tag", b"tag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

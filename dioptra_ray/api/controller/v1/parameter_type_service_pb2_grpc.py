@@ -35,6 +35,16 @@ class ParameterTypeServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.PutParameterType = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.ParameterTypeService/PutParameterType',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.PutParameterTypeRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.PutParameterTypeResponse.FromString,
+                _registered_method=True)
+        self.GetParameterType = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.ParameterTypeService/GetParameterType',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.GetParameterTypeRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.GetParameterTypeResponse.FromString,
+                _registered_method=True)
         self.ListParameterTypes = channel.unary_unary(
                 '/dioptra_ray.api.controller.v1.ParameterTypeService/ListParameterTypes',
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.ListParameterTypesRequest.SerializeToString,
@@ -46,9 +56,25 @@ class ParameterTypeServiceServicer:
     """Parameter types.
     """
 
+    def PutParameterType(self, request, context):
+        """Stores a type; makes a snapshot only when its content differs. What was registered with
+        an earlier snapshot keeps that.
+        Errors: INVALID_ARGUMENT (name, IssueList: the structure), ALREADY_EXISTS, NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetParameterType(self, request, context):
+        """Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListParameterTypes(self, request, context):
-        """Sorted by name, the built-in types included.
-        Errors: INVALID_ARGUMENT (page token of another query).
+        """The built-in types are included, unless the list is of a tag or of deleted ones.
+        Errors: INVALID_ARGUMENT (order, page token of another query).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -57,6 +83,16 @@ class ParameterTypeServiceServicer:
 
 def add_ParameterTypeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'PutParameterType': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutParameterType,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.PutParameterTypeRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.PutParameterTypeResponse.SerializeToString,
+            ),
+            'GetParameterType': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetParameterType,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.GetParameterTypeRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.GetParameterTypeResponse.SerializeToString,
+            ),
             'ListParameterTypes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListParameterTypes,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.ListParameterTypesRequest.FromString,
@@ -73,6 +109,60 @@ def add_ParameterTypeServiceServicer_to_server(servicer, server):
 class ParameterTypeService:
     """Parameter types.
     """
+
+    @staticmethod
+    def PutParameterType(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.ParameterTypeService/PutParameterType',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.PutParameterTypeRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.PutParameterTypeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetParameterType(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.ParameterTypeService/GetParameterType',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.GetParameterTypeRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_parameter__type__service__pb2.GetParameterTypeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListParameterTypes(request,

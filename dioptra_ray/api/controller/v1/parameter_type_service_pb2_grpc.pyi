@@ -33,9 +33,16 @@ class ParameterTypeServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ParameterTypeServiceAsyncStub: ...
+    PutParameterType: _grpc.UnaryUnaryMultiCallable[_parameter_type_service_pb2.PutParameterTypeRequest, _parameter_type_service_pb2.PutParameterTypeResponse]
+    """Stores a type; makes a snapshot only when its content differs. What was registered with
+    an earlier snapshot keeps that.
+    Errors: INVALID_ARGUMENT (name, IssueList: the structure), ALREADY_EXISTS, NOT_FOUND.
+    """
+    GetParameterType: _grpc.UnaryUnaryMultiCallable[_parameter_type_service_pb2.GetParameterTypeRequest, _parameter_type_service_pb2.GetParameterTypeResponse]
+    """Errors: NOT_FOUND."""
     ListParameterTypes: _grpc.UnaryUnaryMultiCallable[_parameter_type_service_pb2.ListParameterTypesRequest, _parameter_type_service_pb2.ListParameterTypesResponse]
-    """Sorted by name, the built-in types included.
-    Errors: INVALID_ARGUMENT (page token of another query).
+    """The built-in types are included, unless the list is of a tag or of deleted ones.
+    Errors: INVALID_ARGUMENT (order, page token of another query).
     """
 
 @_typing.type_check_only
@@ -43,13 +50,39 @@ class ParameterTypeServiceAsyncStub(ParameterTypeServiceStub):
     """Parameter types."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    PutParameterType: _aio.UnaryUnaryMultiCallable[_parameter_type_service_pb2.PutParameterTypeRequest, _parameter_type_service_pb2.PutParameterTypeResponse]  # type: ignore[assignment]
+    """Stores a type; makes a snapshot only when its content differs. What was registered with
+    an earlier snapshot keeps that.
+    Errors: INVALID_ARGUMENT (name, IssueList: the structure), ALREADY_EXISTS, NOT_FOUND.
+    """
+    GetParameterType: _aio.UnaryUnaryMultiCallable[_parameter_type_service_pb2.GetParameterTypeRequest, _parameter_type_service_pb2.GetParameterTypeResponse]  # type: ignore[assignment]
+    """Errors: NOT_FOUND."""
     ListParameterTypes: _aio.UnaryUnaryMultiCallable[_parameter_type_service_pb2.ListParameterTypesRequest, _parameter_type_service_pb2.ListParameterTypesResponse]  # type: ignore[assignment]
-    """Sorted by name, the built-in types included.
-    Errors: INVALID_ARGUMENT (page token of another query).
+    """The built-in types are included, unless the list is of a tag or of deleted ones.
+    Errors: INVALID_ARGUMENT (order, page token of another query).
     """
 
 class ParameterTypeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Parameter types."""
+
+    @_abc_1.abstractmethod
+    def PutParameterType(
+        self,
+        request: _parameter_type_service_pb2.PutParameterTypeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parameter_type_service_pb2.PutParameterTypeResponse, _abc.Awaitable[_parameter_type_service_pb2.PutParameterTypeResponse]]:
+        """Stores a type; makes a snapshot only when its content differs. What was registered with
+        an earlier snapshot keeps that.
+        Errors: INVALID_ARGUMENT (name, IssueList: the structure), ALREADY_EXISTS, NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetParameterType(
+        self,
+        request: _parameter_type_service_pb2.GetParameterTypeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_parameter_type_service_pb2.GetParameterTypeResponse, _abc.Awaitable[_parameter_type_service_pb2.GetParameterTypeResponse]]:
+        """Errors: NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListParameterTypes(
@@ -57,8 +90,8 @@ class ParameterTypeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parameter_type_service_pb2.ListParameterTypesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_parameter_type_service_pb2.ListParameterTypesResponse, _abc.Awaitable[_parameter_type_service_pb2.ListParameterTypesResponse]]:
-        """Sorted by name, the built-in types included.
-        Errors: INVALID_ARGUMENT (page token of another query).
+        """The built-in types are included, unless the list is of a tag or of deleted ones.
+        Errors: INVALID_ARGUMENT (order, page token of another query).
         """
 
 def add_ParameterTypeServiceServicer_to_server(servicer: ParameterTypeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,6 +33,8 @@ class Plugin(_message.Message):
     FUNCTION_TASKS_FIELD_NUMBER: _builtins.int
     ARTIFACT_TASKS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name, a Python identifier: what plugin code imports it by."""
     description: _builtins.str
@@ -57,6 +59,14 @@ class Plugin(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the snapshot was made."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its tags, sorted."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent while it exists."""
+
     def __init__(
         self,
         *,
@@ -68,10 +78,12 @@ class Plugin(_message.Message):
         function_tasks: _abc.Iterable[Global___FunctionTask] | None = ...,
         artifact_tasks: _abc.Iterable[Global___ArtifactTask] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_tasks", b"artifact_tasks", "create_time", b"create_time", "description", b"description", "digest", b"digest", "files", b"files", "function_tasks", b"function_tasks", "name", b"name", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_tasks", b"artifact_tasks", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "files", b"files", "function_tasks", b"function_tasks", "name", b"name", "snapshot", b"snapshot", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

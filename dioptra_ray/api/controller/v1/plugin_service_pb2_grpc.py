@@ -50,6 +50,26 @@ class PluginServiceStub:
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListPluginsRequest.SerializeToString,
                 response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListPluginsResponse.FromString,
                 _registered_method=True)
+        self.GetPluginFile = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.PluginService/GetPluginFile',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.GetPluginFileRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.GetPluginFileResponse.FromString,
+                _registered_method=True)
+        self.PutPluginFile = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.PluginService/PutPluginFile',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.PutPluginFileRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.PutPluginFileResponse.FromString,
+                _registered_method=True)
+        self.DeletePluginFile = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.PluginService/DeletePluginFile',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.DeletePluginFileRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.DeletePluginFileResponse.FromString,
+                _registered_method=True)
+        self.ListTasks = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.PluginService/ListTasks',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
 
 
 class PluginServiceServicer:
@@ -73,7 +93,39 @@ class PluginServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPlugins(self, request, context):
-        """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query).
+        """Errors: INVALID_ARGUMENT (order, page token of another query).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPluginFile(self, request, context):
+        """The content of one file. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutPluginFile(self, request, context):
+        """Adds or replaces one file; makes a snapshot only when its content differs.
+        Errors: INVALID_ARGUMENT (path, IssueList), ALREADY_EXISTS, NOT_FOUND, ABORTED (the
+        plugin is changed all the time by others).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePluginFile(self, request, context):
+        """Makes a snapshot without a file.
+        Errors: NOT_FOUND, FAILED_PRECONDITION (its only file), ABORTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTasks(self, request, context):
+        """The tasks of the newest snapshots of all plugins, sorted by id.
+        Errors: INVALID_ARGUMENT (page token of another query).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +148,26 @@ def add_PluginServiceServicer_to_server(servicer, server):
                     servicer.ListPlugins,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListPluginsRequest.FromString,
                     response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListPluginsResponse.SerializeToString,
+            ),
+            'GetPluginFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPluginFile,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.GetPluginFileRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.GetPluginFileResponse.SerializeToString,
+            ),
+            'PutPluginFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutPluginFile,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.PutPluginFileRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.PutPluginFileResponse.SerializeToString,
+            ),
+            'DeletePluginFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePluginFile,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.DeletePluginFileRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.DeletePluginFileResponse.SerializeToString,
+            ),
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListTasksRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListTasksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +252,114 @@ class PluginService:
             '/dioptra_ray.api.controller.v1.PluginService/ListPlugins',
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListPluginsRequest.SerializeToString,
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListPluginsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPluginFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.PluginService/GetPluginFile',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.GetPluginFileRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.GetPluginFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutPluginFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.PluginService/PutPluginFile',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.PutPluginFileRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.PutPluginFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePluginFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.PluginService/DeletePluginFile',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.DeletePluginFileRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.DeletePluginFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.PluginService/ListTasks',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListTasksRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__service__pb2.ListTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

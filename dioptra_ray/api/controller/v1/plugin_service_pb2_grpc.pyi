@@ -41,7 +41,22 @@ class PluginServiceStub:
     GetPlugin: _grpc.UnaryUnaryMultiCallable[_plugin_service_pb2.GetPluginRequest, _plugin_service_pb2.GetPluginResponse]
     """Errors: NOT_FOUND."""
     ListPlugins: _grpc.UnaryUnaryMultiCallable[_plugin_service_pb2.ListPluginsRequest, _plugin_service_pb2.ListPluginsResponse]
-    """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
+    GetPluginFile: _grpc.UnaryUnaryMultiCallable[_plugin_service_pb2.GetPluginFileRequest, _plugin_service_pb2.GetPluginFileResponse]
+    """The content of one file. Errors: NOT_FOUND."""
+    PutPluginFile: _grpc.UnaryUnaryMultiCallable[_plugin_service_pb2.PutPluginFileRequest, _plugin_service_pb2.PutPluginFileResponse]
+    """Adds or replaces one file; makes a snapshot only when its content differs.
+    Errors: INVALID_ARGUMENT (path, IssueList), ALREADY_EXISTS, NOT_FOUND, ABORTED (the
+    plugin is changed all the time by others).
+    """
+    DeletePluginFile: _grpc.UnaryUnaryMultiCallable[_plugin_service_pb2.DeletePluginFileRequest, _plugin_service_pb2.DeletePluginFileResponse]
+    """Makes a snapshot without a file.
+    Errors: NOT_FOUND, FAILED_PRECONDITION (its only file), ABORTED.
+    """
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_plugin_service_pb2.ListTasksRequest, _plugin_service_pb2.ListTasksResponse]
+    """The tasks of the newest snapshots of all plugins, sorted by id.
+    Errors: INVALID_ARGUMENT (page token of another query).
+    """
 
 @_typing.type_check_only
 class PluginServiceAsyncStub(PluginServiceStub):
@@ -56,7 +71,22 @@ class PluginServiceAsyncStub(PluginServiceStub):
     GetPlugin: _aio.UnaryUnaryMultiCallable[_plugin_service_pb2.GetPluginRequest, _plugin_service_pb2.GetPluginResponse]  # type: ignore[assignment]
     """Errors: NOT_FOUND."""
     ListPlugins: _aio.UnaryUnaryMultiCallable[_plugin_service_pb2.ListPluginsRequest, _plugin_service_pb2.ListPluginsResponse]  # type: ignore[assignment]
-    """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
+    GetPluginFile: _aio.UnaryUnaryMultiCallable[_plugin_service_pb2.GetPluginFileRequest, _plugin_service_pb2.GetPluginFileResponse]  # type: ignore[assignment]
+    """The content of one file. Errors: NOT_FOUND."""
+    PutPluginFile: _aio.UnaryUnaryMultiCallable[_plugin_service_pb2.PutPluginFileRequest, _plugin_service_pb2.PutPluginFileResponse]  # type: ignore[assignment]
+    """Adds or replaces one file; makes a snapshot only when its content differs.
+    Errors: INVALID_ARGUMENT (path, IssueList), ALREADY_EXISTS, NOT_FOUND, ABORTED (the
+    plugin is changed all the time by others).
+    """
+    DeletePluginFile: _aio.UnaryUnaryMultiCallable[_plugin_service_pb2.DeletePluginFileRequest, _plugin_service_pb2.DeletePluginFileResponse]  # type: ignore[assignment]
+    """Makes a snapshot without a file.
+    Errors: NOT_FOUND, FAILED_PRECONDITION (its only file), ABORTED.
+    """
+    ListTasks: _aio.UnaryUnaryMultiCallable[_plugin_service_pb2.ListTasksRequest, _plugin_service_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """The tasks of the newest snapshots of all plugins, sorted by id.
+    Errors: INVALID_ARGUMENT (page token of another query).
+    """
 
 class PluginServiceServicer(metaclass=_abc_1.ABCMeta):
     """Plugins."""
@@ -86,6 +116,45 @@ class PluginServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _plugin_service_pb2.ListPluginsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_plugin_service_pb2.ListPluginsResponse, _abc.Awaitable[_plugin_service_pb2.ListPluginsResponse]]:
-        """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+        """Errors: INVALID_ARGUMENT (order, page token of another query)."""
+
+    @_abc_1.abstractmethod
+    def GetPluginFile(
+        self,
+        request: _plugin_service_pb2.GetPluginFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plugin_service_pb2.GetPluginFileResponse, _abc.Awaitable[_plugin_service_pb2.GetPluginFileResponse]]:
+        """The content of one file. Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def PutPluginFile(
+        self,
+        request: _plugin_service_pb2.PutPluginFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plugin_service_pb2.PutPluginFileResponse, _abc.Awaitable[_plugin_service_pb2.PutPluginFileResponse]]:
+        """Adds or replaces one file; makes a snapshot only when its content differs.
+        Errors: INVALID_ARGUMENT (path, IssueList), ALREADY_EXISTS, NOT_FOUND, ABORTED (the
+        plugin is changed all the time by others).
+        """
+
+    @_abc_1.abstractmethod
+    def DeletePluginFile(
+        self,
+        request: _plugin_service_pb2.DeletePluginFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plugin_service_pb2.DeletePluginFileResponse, _abc.Awaitable[_plugin_service_pb2.DeletePluginFileResponse]]:
+        """Makes a snapshot without a file.
+        Errors: NOT_FOUND, FAILED_PRECONDITION (its only file), ABORTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTasks(
+        self,
+        request: _plugin_service_pb2.ListTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plugin_service_pb2.ListTasksResponse, _abc.Awaitable[_plugin_service_pb2.ListTasksResponse]]:
+        """The tasks of the newest snapshots of all plugins, sorted by id.
+        Errors: INVALID_ARGUMENT (page token of another query).
+        """
 
 def add_PluginServiceServicer_to_server(servicer: PluginServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -40,7 +40,7 @@ class QueueServiceStub:
     GetQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]
     """Errors: NOT_FOUND."""
     ListQueues: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueuesRequest, _queue_service_pb2.ListQueuesResponse]
-    """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
 
 @_typing.type_check_only
 class QueueServiceAsyncStub(QueueServiceStub):
@@ -54,7 +54,7 @@ class QueueServiceAsyncStub(QueueServiceStub):
     GetQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]  # type: ignore[assignment]
     """Errors: NOT_FOUND."""
     ListQueues: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueuesRequest, _queue_service_pb2.ListQueuesResponse]  # type: ignore[assignment]
-    """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+    """Errors: INVALID_ARGUMENT (order, page token of another query)."""
 
 class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Queues."""
@@ -83,6 +83,6 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.ListQueuesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.ListQueuesResponse, _abc.Awaitable[_queue_service_pb2.ListQueuesResponse]]:
-        """Sorted by name. Errors: INVALID_ARGUMENT (page token of another query)."""
+        """Errors: INVALID_ARGUMENT (order, page token of another query)."""
 
 def add_QueueServiceServicer_to_server(servicer: QueueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,6 +4,7 @@ isort:skip_file
 Registration of plugins, parameter types and entrypoints in one transaction."""
 
 from collections import abc as _abc
+from dioptra_ray.api.types.v1 import issue_pb2 as _issue_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -150,18 +151,24 @@ class ImportResourcesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESOURCES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedResource]:
         """In the order plugins, parameter types, entrypoints, each sorted by name."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_issue_pb2.Issue]:
+        """Problems that do not stop anything from running."""
 
     def __init__(
         self,
         *,
         resources: _abc.Iterable[Global___ImportedResource] | None = ...,
+        warnings: _abc.Iterable[_issue_pb2.Issue] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
