@@ -141,7 +141,11 @@ def stored(job: "Job") -> list[dict[str, object]]:
 
 
 def _show_event(event: JobEvent, output: Output) -> None:
-    time = click.style(event.time.astimezone().strftime("%H:%M:%S.%f")[:-3], dim=True)
+    # When it happened on the worker, not when the controller heard of it.
+    step = event.step
+    happened = (step.ended or step.started) if step is not None else None
+    moment = happened or (event.metric.time if event.metric is not None else None) or event.time
+    time = click.style(moment.astimezone().strftime("%H:%M:%S.%f")[:-3], dim=True)
     if event.job is not None:
         reason = f" ({event.job.reason})" if event.job.reason else ""
         output.line(f"{time} job {event.job.id} {coloured(event.job.status)}{reason}")

@@ -35,9 +35,9 @@ from dioptra_workers.settings import RunnerSettings
 @click.option(
     "--slots",
     envvar="DIOPTRA_RUNNER_SLOTS",
-    default=64,
+    default=None,
     type=click.IntRange(min=1),
-    help="How many jobs it runs at once.",
+    help="How many jobs it takes at once; twice the CPUs of the cluster if not given.",
 )
 @click.option(
     "--name", envvar="DIOPTRA_RUNNER_NAME", default=socket.gethostname, help="Name for people."
@@ -75,7 +75,7 @@ def main(  # noqa: PLR0913 - one argument an option
     controller: str,
     ray_address: str,
     queues: str,
-    slots: int,
+    slots: int | None,
     name: str,
     store_url: str,
     scratch_dir: Path,

@@ -12,7 +12,8 @@ class RunnerSettings:
         controller: HOST:PORT of the controller.
         ray_address: "local" starts a Ray on this machine; else "auto" or HOST:PORT.
         queues: Queues that it serves.
-        slots: How many jobs it runs at once.
+        slots: How many jobs it takes at once; None for twice the CPUs of the cluster, so
+            that the next ones are there when a process becomes free.
         name: Name for people.
         store_url: The artifact store, as workers reach it.
         scratch_dir: Directory on every node for working directories and plugins.
@@ -23,7 +24,7 @@ class RunnerSettings:
     controller: str
     ray_address: str
     queues: tuple[str, ...]
-    slots: int
+    slots: int | None
     name: str
     store_url: str
     scratch_dir: Path

@@ -97,6 +97,15 @@ def read_steps(text: str | None) -> dict[str, StepStatus]:
     return {} if text is None else {k: read_status(v) for k, v in json.loads(text).items()}
 
 
+def first_start(text: str | None) -> dt.datetime | None:
+    """When the first of the steps was called, from what `write_steps` wrote."""
+    if text is None:
+        return None
+    return _read_time(
+        min((start for _, start, *_ in json.loads(text).values() if start), default=None)
+    )
+
+
 def write_status(status: StepStatus) -> list[str | float | int | None]:
     """As a JSON list."""
     times = (status.start_time, status.end_time)

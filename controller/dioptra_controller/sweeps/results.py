@@ -11,6 +11,7 @@ from dioptra_controller import paging
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs import metrics
 from dioptra_controller.jobs.state import JobState
+from dioptra_controller.jobs.steps import first_start
 from dioptra_controller.sweeps import records
 from dioptra_controller.sweeps.records import SweepRecord
 from dioptra_controller.sweeps.space import Space
@@ -26,6 +27,7 @@ _COLUMNS = (
     JOBS.c.state,
     JOBS.c.start_time,
     JOBS.c.end_time,
+    JOBS.c.steps,
     JOBS.c.failure,
     JOBS.c.artifacts,
     JOBS.c.end_sequence,
@@ -127,7 +129,9 @@ def _read(connection: sa.Connection, rows: Sequence[Any], space: Space) -> Itera
 def _result(row: Any, space: Space, values: Mapping[str, float]) -> TrialResult:
     duration = 0.0
     if row.start_time is not None and row.end_time is not None:
-        duration = (row.end_time - row.start_time).total_seconds()
+        # The time between its lease and its first step it has only waited for a process.
+        began = first_start(row.steps) or row.start_time
+        duration = (row.end_time - began).total_seconds()
     return TrialResult(
         trial=row.trial,
         job_id=row.id,

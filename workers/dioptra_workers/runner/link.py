@@ -28,8 +28,9 @@ from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.request import StageFailure
 
 FLUSH_SECONDS = 0.02
-"""Reports of a busy runner are gathered for so long, so that few commits hold many."""
+"""What a running job says may wait for so long; its end does not wait."""
 
+FEWEST_SLOTS = 4
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 SHORTEST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
@@ -77,6 +78,8 @@ class Link:
         self._plans = PlanCache(self._stub, self._metadata)
         self._outbox = Outbox()
         self._flush = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._acknowledged = asyncio.Event()
         # Held until the end of the attempt is committed: sequence of the end, 0 before.
         self._held: dict[LeaseKey, int] = {}
         self._cancelled: set[LeaseKey] = set()
@@ -133,13 +136,14 @@ class Link:
 
     async def _hello(self) -> pb.Hello:
         settings = self._settings
+        resources = await asyncio.to_thread(self._resources)
         return pb.Hello(
             runner_id=self._runner_id,
             name=settings.name,
             version=version("dioptra-ray"),
             queues=settings.queues,
-            slots=settings.slots,
-            resources=await asyncio.to_thread(self._resources),
+            slots=settings.slots or max(FEWEST_SLOTS, round(2 * resources.get("CPU", 0))),
+            resources=resources,
             ray_address=self._ray_address,
             store_url=settings.store_url,
             leases=[write_lease(lease) for lease in self._held],
@@ -168,6 +172,7 @@ class Link:
             case "acknowledgement":
                 self._outbox.acknowledge(response.acknowledgement.sequence)
                 self._forget_committed(response.acknowledgement.sequence)
+                self._acknowledged.set()
 
     def _forget_committed(self, sequence: int) -> None:
         for lease, end in list(self._held.items()):
@@ -190,7 +195,7 @@ class Link:
             if lease in self._held:
                 for report in write_events(lease, events):
                     self._outbox.append(report)
-                asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush.set)
+                self._flush_soon()
 
         try:
             plan = await self._plans.get(assignment.plan_digest)
@@ -211,14 +216,26 @@ class Link:
 
     # Sending
 
+    def _flush_soon(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(FLUSH_SECONDS, self._flush.set)
+
     async def _send(self, stream: Any) -> None:
         while True:
             await self._flush.wait()
-            if self._driver.leases:
-                await asyncio.sleep(FLUSH_SECONDS)
             self._flush.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             while reports := self._outbox.take():
+                self._acknowledged.clear()
                 await stream.write(pb.ConnectRequest(reports=pb.ReportBatch(reports=reports)))
+                # While the controller commits, the reports of a busy runner gather, so
+                # that few commits hold many, and nobody ever waits for a clock.
+                while self._outbox.is_waiting:
+                    await self._acknowledged.wait()
+                    self._acknowledged.clear()
 
     async def _beat(self, stream: Any, seconds: float) -> None:
         while True:

@@ -29,6 +29,11 @@ class Outbox:
         """Whether there is something to send."""
         return self._unsent > 0
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something that was sent is not acknowledged."""
+        return len(self._kept) > self._unsent
+
     def append(self, report: pb.Report) -> int:
         """Keep a report; it gets the next sequence number, which is returned."""
         self._last += 1

@@ -618,7 +618,7 @@ class TrialResult(_message.Message):
     state: _job_pb2.JobState.ValueType
     """Its state; unspecified while it has no job yet."""
     duration_seconds: _builtins.float
-    """Seconds from start to end; 0 while it runs."""
+    """Seconds from the start of its first step to its end; 0 while it runs."""
     error: _builtins.str
     """One line saying why it failed."""
     @_builtins.property
