@@ -79,8 +79,9 @@ def log_line(record: LogRecord) -> str:
 def show_outcome(job: "Job", output: Output) -> None:
     """Print how a job ended: its failure, or its metrics and artifacts."""
     record = job.record
-    took = seconds(between(record.started, record.ended))
-    output.line(f"job {job.id} {coloured(job.status)} after {took}")
+    took = between(record.started, record.ended)
+    after = f" after {seconds(took)}" if took is not None else ""
+    output.line(f"job {job.id} {coloured(job.status)}{after}")
     show_failure(record, output)
     metrics = last_metrics(job)
     if metrics:
