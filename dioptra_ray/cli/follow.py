@@ -48,13 +48,16 @@ def follow_to_end(client: "Client", job: "Job", target: Target, output: Output) 
 def watch(client: "Client", job: "Job", output: Output) -> None:
     """Print what happens to a job, and what it says, until it has ended."""
     with _status_line(job, output) as status:
+        say = output.line if status is None else status.say
         for item in client.jobs.follow(job.id):
             if isinstance(item, LogRecord):
-                output.line(log_line(item))
-            else:
-                _show_event(item, output)
-                if status is not None:
-                    status.update(item)
+                say(log_line(item))
+                continue
+            line = _event_line(item)
+            if line:
+                say(line)
+            if status is not None:
+                status.update(item)
 
 
 def say_how_to_return(noun: str, number: int, target: Target, output: Output) -> None:
@@ -141,20 +144,17 @@ def stored(job: "Job") -> list[dict[str, object]]:
     ]
 
 
-def _show_event(event: JobEvent, output: Output) -> None:
-    # When it happened on the worker, not when the controller heard of it.
-    step = event.step
-    happened = (step.ended or step.started) if step is not None else None
-    moment = happened or (event.metric.time if event.metric is not None else None) or event.time
-    time = click.style(moment.astimezone().strftime("%H:%M:%S.%f")[:-3], dim=True)
+def _event_line(event: JobEvent) -> str:
+    time = click.style(event.time.astimezone().strftime("%H:%M:%S.%f")[:-3], dim=True)
     if event.job is not None:
         reason = f" ({event.job.reason})" if event.job.reason else ""
-        output.line(f"{time} job {event.job.id} {coloured(event.job.status)}{reason}")
-    elif event.step is not None:
-        output.line(f"{time} {_step_line(event.step)}")
-    elif event.metric is not None:
+        return f"{time} job {event.job.id} {coloured(event.job.status)}{reason}"
+    if event.step is not None:
+        return f"{time} {_step_line(event.step)}"
+    if event.metric is not None:
         metric = event.metric
-        output.line(f"{time} {metric.graph_step} | {metric.name}[{metric.step}] = {metric.value:g}")
+        return f"{time} {metric.graph_step} | {metric.name}[{metric.step}] = {metric.value:g}"
+    return ""  # of a kind that only newer controllers know
 
 
 def _step_line(step: Step) -> str:

@@ -53,7 +53,6 @@ class StatusLine:
         self._job = job
         self._phase = "queued"
         self._steps = dict.fromkeys(steps, "pending")
-        # Redirects what others print to above the line.
         self._live = Live(
             self, console=Console(stderr=stderr), transient=True, refresh_per_second=8
         )
@@ -73,6 +72,11 @@ class StatusLine:
         text = f"job {self._job} {self._phase}  {done}/{len(self._steps)} steps"
         self._spinner.update(text=f"{text}  {', '.join(running)}")
         return self._spinner
+
+    def say(self, line: str) -> None:
+        """Print a line above."""
+        # click writes past what rich has put in the place of stdout.
+        self._live.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def update(self, event: JobEvent) -> None:
         """Take in what has happened."""
