@@ -18,7 +18,7 @@ from dioptra_ray.cli.follow import (
 from dioptra_ray.cli.output import Output, between, seconds, with_output
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
-from dioptra_ray.wire.jobs import LogRecord
+from dioptra_ray.wire.jobs import JobRecord, LogRecord
 from dioptra_ray.wire.values import TextValue
 
 STATES = ("queued", "started", "finished", "failed", "cancelled")
@@ -109,26 +109,7 @@ def show(job_id: int, target: Target, output: Output) -> None:
     if output.is_json:
         output.json({**record_data(record), "metrics": metrics, "artifacts": artifacts})
         return
-    trial = f"{record.trial} of sweep {record.sweep}" if record.sweep else None
-    output.fields(
-        {
-            "job": record.id,
-            "status": coloured(record.status),
-            "why": record.reason,
-            "entrypoint": f"{record.entrypoint} (snapshot {record.entrypoint_snapshot})",
-            "experiment": record.experiment,
-            "queue": record.queue,
-            "description": record.description,
-            "trial": trial,
-            "retry of": record.retry_of,
-            "attempt": record.attempt or None,
-            "parameters": record.parameters or None,
-            "artifact inputs": record.artifact_inputs or None,
-            "created": record.created,
-            "started": record.started,
-            "ended": record.ended,
-        }
-    )
+    _show_record(record, output)
     if record.failure:
         output.line("failure")
         show_failure(record, output)
@@ -249,3 +230,26 @@ def _is_wanted(record: LogRecord, step: str, level: str | None) -> bool:
 
 def _rank(level: str) -> int:
     return LEVELS.index(level)
+
+
+def _show_record(record: JobRecord, output: Output) -> None:
+    trial = f"{record.trial} of sweep {record.sweep}" if record.sweep else None
+    output.fields(
+        {
+            "job": record.id,
+            "status": coloured(record.status),
+            "why": record.reason,
+            "entrypoint": f"{record.entrypoint} (snapshot {record.entrypoint_snapshot})",
+            "experiment": record.experiment,
+            "queue": record.queue,
+            "description": record.description,
+            "trial": trial,
+            "retry of": record.retry_of,
+            "attempt": record.attempt or None,
+            "parameters": record.parameters or None,
+            "artifact inputs": record.artifact_inputs or None,
+            "created": record.created,
+            "started": record.started,
+            "ended": record.ended,
+        }
+    )

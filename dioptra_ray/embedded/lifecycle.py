@@ -76,10 +76,7 @@ def up(
             return before, False
         if before is not None:
             terminate(_by_dependence(before), marker=before.marker, grace=GRACE_SECONDS)
-        state.scratch.mkdir(exist_ok=True)
-        state.log("").parent.mkdir(exist_ok=True)
-        state.address.unlink(missing_ok=True)
-        _make_token(state)
+        _prepare(state)
         deployment = Deployment(
             marker=secrets.token_hex(16),
             store_url=chosen.store_url or _last_store(before) or state.artifacts.as_uri(),
@@ -148,6 +145,13 @@ def _locked(state: StateDirectory, progress: Callable[[str], None]) -> Iterator[
             progress("waiting for another `up` or `down` to finish")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _prepare(state: StateDirectory) -> None:
+    state.scratch.mkdir(exist_ok=True)
+    state.log("").parent.mkdir(exist_ok=True)
+    state.address.unlink(missing_ok=True)
+    _make_token(state)
 
 
 def _make_token(state: StateDirectory) -> None:
