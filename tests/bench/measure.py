@@ -44,6 +44,6 @@ def report(title: str, results: Mapping[str, Measurement], *, baseline: str) -> 
     print(f"\n{title}")
     for result in results.values():
         print(
-            f"  {result.name:<44} p50 {result.median * 1e3:9.2f} ms   p95 {result.p95 * 1e3:9.2f} ms"
-            f"   {result.median / base:6.2f} x {baseline}   (n={len(result.seconds)})"
+            f"  {result.name:<44} p50 {result.median * 1e3:9.2f} ms"
+            f"   p95 {result.p95 * 1e3:9.2f} ms   {result.median / base:6.2f} x {baseline}   (n={len(result.seconds)})"
         )

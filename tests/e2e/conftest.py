@@ -76,7 +76,10 @@ TASKS = """
 tasks:
   ident: {plugin: probe.tasks.ident, inputs: [{x: any}], outputs: {value: any}}
   pid: {plugin: probe.tasks.pid, inputs: [{a: any}], outputs: {value: any}}
-  meet: {plugin: probe.tasks.meet, inputs: [{folder: any}, {me: any}, {other: any}], outputs: {pid: any}}
+  meet:
+    plugin: probe.tasks.meet
+    inputs: [{folder: any}, {me: any}, {other: any}]
+    outputs: {pid: any}
   touch: {plugin: probe.tasks.touch, inputs: [{folder: any}, {what: any}], outputs: {what: any}}
   wait_for: {plugin: probe.tasks.wait_for, inputs: [{path: any}], outputs: {path: any}}
   sleep: {plugin: probe.tasks.sleep, inputs: [{seconds: any}], outputs: {seconds: any}}

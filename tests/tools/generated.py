@@ -37,9 +37,7 @@ def differences(fresh: Path, committed: Path) -> list[str]:
     right = {
         p.relative_to(committed) for p in committed.rglob("*.py*") if "__pycache__" not in p.parts
     }
-    changed = [
-        p for p in left & right if not filecmp.cmp(fresh / p, committed / p, shallow=False)
-    ]
+    changed = [p for p in left & right if not filecmp.cmp(fresh / p, committed / p, shallow=False)]
     return sorted(map(str, (left ^ right) | set(changed)))
 
 

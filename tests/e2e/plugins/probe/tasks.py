@@ -22,6 +22,7 @@ def ident(x):
 
 @pyplugs.register
 def pid(a):
+    LOG.debug("after %s", a)
     return os.getpid()
 
 
