@@ -2,7 +2,8 @@
 
 The engine, the planner and the validation all read graphs through this module, so that
 they can never disagree on what a step calls or what it waits for. Everything here assumes
-a valid description unless a function says otherwise.
+a valid description unless a function says otherwise. A step with a swap waits for whatever
+any of its alternatives waits for, so an order holds for all choices.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from dioptra_ray.errors import InvalidRequestError
+from dioptra_ray.language.alternatives import alternatives
 
 
 class StepReferenceCycleError(InvalidRequestError):
@@ -176,15 +178,16 @@ def _mentions(description: Mapping[str, Any]) -> dict[str, list[tuple[str, bool]
     parameters = description.get("parameters", {})
     mentions: dict[str, list[tuple[str, bool]]] = {}
     for step, definition in graph.items():
-        invocation = read_invocation(definition)
-        found = [
-            (reference.name, True)
-            for reference in find_references((invocation.args, invocation.kwargs))
-            if reference.name in graph
-            and (reference.output is not None or reference.name not in parameters)
-        ]
-        found.extend((name, False) for name in invocation.dependencies)
-        mentions[step] = found
+        found = mentions[step] = []
+        for alternative in alternatives(definition):
+            invocation = read_invocation(alternative.definition)
+            found.extend(
+                (reference.name, True)
+                for reference in find_references((invocation.args, invocation.kwargs))
+                if reference.name in graph
+                and (reference.output is not None or reference.name not in parameters)
+            )
+            found.extend((name, False) for name in invocation.dependencies)
     return mentions
 
 

@@ -21,6 +21,7 @@ from dioptra_ray.engine import (
 from dioptra_ray.errors import InvalidDescriptionError, NotFoundError
 from dioptra_ray.language import load, validate
 from dioptra_ray.language.graph import execution_order
+from dioptra_ray.language.swaps import render
 from dioptra_ray.local.artifacts import Artifact, find_tasks, read_given, used_tasks
 from dioptra_ray.local.logs import structlog_through_logging
 from dioptra_ray.local.result import RunResult
@@ -51,6 +52,7 @@ def run(  # noqa: PLR0913 - what a job takes, each by name
     name: str = "entrypoint",
     artifact_tasks: Mapping[str, str] | None = None,
     observer: Observer | None = None,
+    swaps: Mapping[str, str] | None = None,
 ) -> RunResult:
     """Validate a description and run it as Dioptra would: all steps here, one after another.
 
@@ -68,6 +70,7 @@ def run(  # noqa: PLR0913 - what a job takes, each by name
         artifact_tasks: "plugin.module.Class" by artifact task name. None: the classes of
             the plugins, by class name.
         observer: Hears of every step.
+        swaps: The alias chosen for each swap of the graph, by the swap's name.
 
     Raises:
         InvalidDescriptionError: The description has errors; `issues` lists all of them.
@@ -78,7 +81,9 @@ def run(  # noqa: PLR0913 - what a job takes, each by name
     artifacts = {key: _with_absolute_paths(value) for key, value in (artifacts or {}).items()}
     with _Plugins(plugins_dir) as plugins:
         request = _Request(
-            description=description if isinstance(description, Mapping) else load(description),
+            description=render(
+                description if isinstance(description, Mapping) else load(description), swaps or {}
+            ),
             parameters=parameters or {},
             artifacts=artifacts,
             artifact_tasks=artifact_tasks,

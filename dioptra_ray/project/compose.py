@@ -6,12 +6,13 @@ pieces are put together and validated, and each problem is placed where its piec
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from dioptra_ray.errors import InvalidDescriptionError
 from dioptra_ray.language import load, validate
 from dioptra_ray.language.issues import Issue
+from dioptra_ray.language.swaps import renamed_tasks, render
 from dioptra_ray.planning.declarations import Declaration
 from dioptra_ray.plugins.annotations import BUILTIN_TYPES
 from dioptra_ray.plugins.coerce import DESCRIPTION_TYPES
@@ -59,6 +60,23 @@ class ComposedEntrypoint:
     source: str = ""
     source_file: str = ""
     issues: tuple[Issue, ...] = ()
+
+    def choose(self, choices: Mapping[str, str]) -> "ComposedEntrypoint":
+        """The entrypoint with an alternative chosen for each of its swaps.
+
+        Raises:
+            InvalidDescriptionError: A choice is missing or names nothing.
+        """
+        description = dict(render(self.description, choices))
+        copies = renamed_tasks(self.description, choices)
+        declarations = {
+            copy: self.declarations[task]
+            for copy, task in copies.items()
+            if task in self.declarations
+        }
+        return replace(
+            self, description=description, declarations={**self.declarations, **declarations}
+        )
 
 
 def compose_description(

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dioptra_ray.language.graph import Reference, parse_reference
+from dioptra_ray.language.alternatives import aliases_of, swap_key
+from dioptra_ray.language.graph import Reference, parse_reference, task_key
 from dioptra_ray.project.model import FunctionTask, TaskInput
 
 
@@ -57,18 +58,28 @@ def _bind(
 
 
 def _calls(description: Mapping[str, Any]) -> Iterator[tuple[str, list[Any], Mapping[Any, Any]]]:
-    for step in _mapping(description.get("graph")).values():
-        step = _mapping(step)  # noqa: PLW2901
-        if "task" in step:
-            args = _listed(step["args"]) if "args" in step else []
-            name, kwargs = step["task"], _mapping(step.get("kwargs"))
-        else:
-            name = next((key for key in step if key != "dependencies"), None)
-            value = step.get(name)
-            kwargs = _mapping(value)
-            args = [] if isinstance(value, Mapping) else _listed(value)
-        if isinstance(name, str):
-            yield name, args, kwargs
+    for definition in _mapping(description.get("graph")).values():
+        for step in _invocations(_mapping(definition)):
+            if "task" in step:
+                args = _listed(step["args"]) if "args" in step else []
+                name, kwargs = step["task"], _mapping(step.get("kwargs"))
+            else:
+                name = task_key(step)
+                value = step.get(name)
+                kwargs = _mapping(value)
+                args = [] if isinstance(value, Mapping) else _listed(value)
+            if isinstance(name, str):
+                yield name, args, kwargs
+
+
+def _invocations(step: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
+    """The step itself, or all that its swap may make of it."""
+    key = swap_key(step)
+    if key is None:
+        yield step
+        return
+    swap = _mapping(step[key])
+    yield from (_mapping(swap[alias]) for alias in aliases_of(swap))
 
 
 def _mapping(value: Any) -> Mapping[Any, Any]:

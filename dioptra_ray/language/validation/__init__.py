@@ -5,10 +5,9 @@ from typing import Any
 
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.language.limits import find_excess
-from dioptra_ray.language.paths import to_json_path
-from dioptra_ray.language.positions import PositionedMapping, position_of
 from dioptra_ray.language.validation.execution import execution_is_well_formed
 from dioptra_ray.language.validation.findings import Finding
+from dioptra_ray.language.validation.placing import to_issue
 from dioptra_ray.language.validation.rules import apply_rules
 from dioptra_ray.language.validation.schema import check_shape
 from dioptra_ray.language.validation.scope import Scope
@@ -30,7 +29,7 @@ def validate(
         findings = list(_find(description, artifact_tasks or {}))
     except RecursionError:
         findings = [_too_large("its types or values are nested too deeply")]
-    return [_to_issue(finding, description) for finding in findings]
+    return [to_issue(finding, description) for finding in findings]
 
 
 def _find(description: Any, artifact_tasks: Mapping[str, Any]) -> Iterator[Finding]:
@@ -49,22 +48,4 @@ def _find(description: Any, artifact_tasks: Mapping[str, Any]) -> Iterator[Findi
 def _too_large(excess: str) -> Finding:
     return Finding(
         code="description.too_large", message=f"The description is too large: {excess}.", path=()
-    )
-
-
-def _to_issue(finding: Finding, description: Any) -> Issue:
-    position = None
-    file = None
-    if isinstance(description, PositionedMapping):
-        position = position_of(description, finding.path, key=finding.at_key)
-        file = description.file
-    line, column = position or (None, None)
-    return Issue(
-        severity=finding.severity,
-        code=finding.code,
-        message=finding.message,
-        path=to_json_path(finding.path),
-        line=line,
-        column=column,
-        file=file,
     )

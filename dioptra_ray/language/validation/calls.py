@@ -1,45 +1,55 @@
 """Steps: which task they call, and with which arguments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dioptra_ray.language.validation.findings import Finding, listing, show
-from dioptra_ray.language.validation.scope import Call, Scope, Task
+from dioptra_ray.language.validation.scope import Call, Scope, Task, read_call
 
 
 def steps_name_a_task(scope: Scope) -> Iterator[Finding]:
     """A step in short form has one key besides `dependencies`."""
-    for step, definition in scope.graph.items():
-        if step not in scope.calls:
-            keys = [key for key in definition if key != "dependencies"]
+    for step, alternative in scope.variants:
+        if read_call(step, alternative) is None:
+            keys = [key for key in alternative.definition if key != "dependencies"]
             yield Finding(
                 code="step.no_task_key",
                 message=(
                     f"Step {show(step)} must call one task, but has the keys {listing(keys)}; "
                     "write {task: ..., args: [...], kwargs: {...}} to give arguments both ways."
                 ),
-                path=("graph", step),
+                path=("graph", step, *alternative.path),
             )
 
 
 def tasks_exist(scope: Scope) -> Iterator[Finding]:
     """The task of every step is defined."""
-    for call in scope.calls.values():
+    for call in scope.calls:
         if call.task not in scope.tasks:
-            mixed = "task" in scope.graph[call.step]
             yield Finding(
                 code="step.unknown_task",
                 message=(
-                    f"Step {show(call.step)} calls {show(call.task)}, which is no task."
-                    f"{scope.suggest(call.task, scope.tasks)}"
+                    f"Step {call.shown} calls {show(call.task)}, which is no task."
+                    f"{_swap_hint(scope, call) or scope.suggest(call.task, scope.tasks)}"
                 ),
-                path=(*call.path, "task") if mixed else (*call.path, call.task),
-                at_key=not mixed,
+                path=(*call.path, "task") if call.is_mixed else (*call.path, call.task),
+                at_key=not call.is_mixed,
             )
+
+
+def _swap_hint(scope: Scope, call: Call) -> str:
+    """YAML takes the `?` of `{?name: ...}` for its own."""
+    looks_alike = bool(call.keyword) and all(
+        isinstance(value, Mapping) and any(key in scope.tasks for key in value)
+        for _, _, value in call.keyword
+    )
+    if not looks_alike or not isinstance(call.task, str) or call.is_mixed:
+        return ""
+    return f' If it is a swap in braces, put its name in quotes: {{"?{call.task}": ...}}.'
 
 
 def arguments_fit_inputs(scope: Scope) -> Iterator[Finding]:
     """Every argument has an input and every required input an argument."""
-    for call in scope.calls.values():
+    for call in scope.calls:
         task = scope.tasks[call.task]
         yield from _too_many(call, task)
         yield from _keywords(scope, call, task)
@@ -56,7 +66,7 @@ def _too_many(call: Call, task: Task) -> Iterator[Finding]:
     yield Finding(
         code="call.too_many_positional",
         message=(
-            f"Step {show(call.step)} gives {given} positional argument{'s' * (given != 1)} to "
+            f"Step {call.shown} gives {given} positional argument{'s' * (given != 1)} to "
             f"task {show(call.task)}, which has {taken} input{'s' * (taken != 1)}.{hint}"
         ),
         path=call.positional[taken][0],
@@ -72,7 +82,7 @@ def _keywords(scope: Scope, call: Call, task: Task) -> Iterator[Finding]:
             yield Finding(
                 code="call.unknown_keyword",
                 message=(
-                    f"Step {show(call.step)} gives {show(name)}, which is no input of task "
+                    f"Step {call.shown} gives {show(name)}, which is no input of task "
                     f"{show(call.task)}.{scope.suggest(name, names)}"
                 ),
                 path=path,
@@ -82,7 +92,7 @@ def _keywords(scope: Scope, call: Call, task: Task) -> Iterator[Finding]:
             yield Finding(
                 code="call.assigned_twice",
                 message=(
-                    f"Step {show(call.step)} gives input {show(name)} of task "
+                    f"Step {call.shown} gives input {show(name)} of task "
                     f"{show(call.task)} twice: by position "
                     f"{names.index(name) + 1} and by name."
                 ),
@@ -98,7 +108,7 @@ def _missing(call: Call, task: Task) -> Iterator[Finding]:
             yield Finding(
                 code="call.missing_required",
                 message=(
-                    f"Step {show(call.step)} does not give the input {show(each.name)} that "
+                    f"Step {call.shown} does not give the input {show(each.name)} that "
                     f"task {show(call.task)} needs."
                 ),
                 path=call.path,

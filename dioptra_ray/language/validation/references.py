@@ -30,9 +30,7 @@ def step_references_resolve(scope: Scope) -> Iterator[Finding]:
         problem = _find_problem(scope, reference)
         if problem is not None:
             kind, message = problem
-            yield Finding(
-                code=f"ref.{kind}@step", message=f"In step {show(step)}, {message}", path=path
-            )
+            yield Finding(code=f"ref.{kind}@step", message=f"In step {step}, {message}", path=path)
 
 
 def artifact_references_resolve(scope: Scope) -> Iterator[Finding]:
@@ -50,7 +48,7 @@ def artifact_references_resolve(scope: Scope) -> Iterator[Finding]:
 
 def dependencies_exist(scope: Scope) -> Iterator[Finding]:
     """`dependencies` names steps."""
-    for call in scope.calls.values():
+    for call in scope.calls:
         unknown = [name for name in call.dependencies if name not in scope.graph]
         if not unknown:
             continue
@@ -61,7 +59,7 @@ def dependencies_exist(scope: Scope) -> Iterator[Finding]:
             hint = " That is a task; dependencies are steps."
         yield Finding(
             code="step.unknown_dependency",
-            message=f"Step {show(call.step)} depends on no step: {listing(unknown)}.{hint}",
+            message=f"Step {call.shown} depends on no step: {listing(unknown)}.{hint}",
             path=(*call.path, "dependencies"),
         )
 
@@ -80,11 +78,11 @@ def steps_have_an_order(scope: Scope) -> Iterator[Finding]:
         )
 
 
-def _step_references(scope: Scope) -> Iterator[tuple[Any, Path, Reference]]:
-    for call in scope.calls.values():
+def _step_references(scope: Scope) -> Iterator[tuple[str, Path, Reference]]:
+    for call in scope.calls:
         for place, value in call.arguments():
             for path, reference in _find_placed(place, value):
-                yield call.step, path, reference
+                yield call.shown, path, reference
 
 
 def _artifact_references(scope: Scope) -> Iterator[tuple[Any, Path, Reference]]:
@@ -118,8 +116,7 @@ def _find_problem(scope: Scope, reference: Reference) -> _Problem | None:
     """What is wrong with a reference; steps hide parameters, those hide artifact inputs."""
     name, output = reference.name, reference.output
     if name in scope.graph:
-        task = scope.calls[name].task
-        return _check_step_output(scope, reference, scope.tasks[task].outputs)
+        return _check_step(scope, reference)
     if name in scope.parameters:
         if output is None:
             return None
@@ -130,6 +127,18 @@ def _find_problem(scope: Scope, reference: Reference) -> _Problem | None:
     if name in scope.artifact_inputs:
         return _check_artifact_output(scope, reference, scope.artifact_inputs[name])
     return "unresolvable", _unresolvable(scope, reference)
+
+
+def _check_step(scope: Scope, reference: Reference) -> _Problem | None:
+    """A step must have the output whichever alternative is chosen."""
+    for call in scope.calls_of[reference.name]:
+        problem = _check_step_output(scope, reference, scope.outputs_of(call))
+        if problem is not None and call.choice:
+            kind, message = problem
+            return kind, f"with {call.choice}, {message}"
+        if problem is not None:
+            return problem
+    return None
 
 
 def _check_step_output(

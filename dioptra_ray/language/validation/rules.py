@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dioptra_ray.language.validation import calls, names, references, tasks, typing
+from dioptra_ray.language.validation import calls, names, references, swaps, tasks, typing
 from dioptra_ray.language.validation.findings import Finding
 from dioptra_ray.language.validation.scope import Scope
 
@@ -23,7 +23,11 @@ class Rule:
     after: tuple[Check, ...] = ()
 
 
-_STEPS_CLEAN = (calls.tasks_exist, names.parameters_and_steps_differ)
+_STEPS_CLEAN = (
+    calls.tasks_exist,
+    names.parameters_and_steps_differ,
+    swaps.outputs_match,
+)
 
 STRUCTURE_RULES: tuple[Rule, ...] = (
     Rule(names.names_are_text),
@@ -35,6 +39,7 @@ STRUCTURE_RULES: tuple[Rule, ...] = (
     Rule(names.parameters_and_steps_differ),
     Rule(calls.tasks_exist, after=(calls.steps_name_a_task,)),
     Rule(calls.arguments_fit_inputs, after=(calls.tasks_exist,)),
+    Rule(swaps.outputs_match, after=(calls.tasks_exist,)),
     Rule(references.step_references_resolve, after=_STEPS_CLEAN),
     Rule(references.dependencies_exist, after=_STEPS_CLEAN),
     Rule(references.artifact_references_resolve, after=_STEPS_CLEAN),

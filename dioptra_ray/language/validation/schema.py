@@ -12,9 +12,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
+from dioptra_ray.language.alternatives import swap_key
+from dioptra_ray.language.paths import Path
 from dioptra_ray.language.suggestions import did_you_mean
 from dioptra_ray.language.validation.explain import explain_entry
 from dioptra_ray.language.validation.findings import Finding, kind_of, listing, show
+from dioptra_ray.language.validation.swaps import check_swaps
 
 _TEXT = {"type": "string"}
 _PLAIN = {"type": ["string", "number", "boolean", "null", "array"]}
@@ -139,9 +142,29 @@ SCHEMA: dict[str, Any] = {
 
 def check_shape(description: Any, artifact_tasks: Mapping[str, Any]) -> Iterator[Finding]:
     """Every violation of the schema."""
-    for error in _validator().iter_errors(description):
+    for error in _validator().iter_errors(_without_swaps(description)):
         yield _to_finding(error)
+    graph = description.get("graph") if isinstance(description, Mapping) else None
+    if isinstance(graph, Mapping):
+        yield from check_swaps(graph, check_step)
     yield from _check_artifact_tasks(description, artifact_tasks)
+
+
+def check_step(step: Any, path: Path) -> Iterator[Finding]:
+    """Every violation of the schema of one step, which is at `path`."""
+    for error in _validator().descend(step, _ref("step")):
+        # Explained as a step, wherever in the graph it is.
+        message, inner = explain_entry(path[:2], error.instance)
+        yield Finding(code="schema", message=message, path=(*path, *inner))
+
+
+def _without_swaps(description: Any) -> Any:
+    """The description with any good step in place of those that have rules of their own."""
+    graph = description.get("graph") if isinstance(description, Mapping) else None
+    if not isinstance(graph, Mapping) or not any(map(swap_key, graph.values())):
+        return description
+    plain = {step: {"task": "any"} if swap_key(one) else one for step, one in graph.items()}
+    return {**description, "graph": plain}
 
 
 @cache

@@ -5,14 +5,16 @@ without further checks; names may still be of any type, and point nowhere.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from dioptra_ray.language.alternatives import Alternative, alternatives
 from dioptra_ray.language.graph import task_key
 from dioptra_ray.language.paths import Path
 from dioptra_ray.language.suggestions import Suggestions
-from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types
+from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types, infer
+from dioptra_ray.language.validation.findings import show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,23 +48,34 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What one step calls, with the place of each argument.
+    """What one step calls, with the place of each argument; a swap makes several of a step.
 
     Attributes:
         step: Name of the step.
+        choice: `swap=alias` of the alternative; empty for a plain step.
         task: Name of the task, as written.
+        is_mixed: Whether the task is named under the key `task`.
         positional: Place and value of each positional argument.
         keyword: Name, place and value of each keyword argument.
         dependencies: Names as written.
-        path: Place of the step.
+        path: Place of the invocation.
+        outputs: What its outputs are called; None where the task says that.
     """
 
     step: Any
+    choice: str
     task: Any
+    is_mixed: bool
     positional: tuple[tuple[Path, Any], ...]
     keyword: tuple[tuple[Any, Path, Any], ...]
     dependencies: tuple[str, ...]
     path: Path
+    outputs: tuple[str, ...] | None
+
+    @property
+    def shown(self) -> str:
+        """The step, and the alternative, as messages name it."""
+        return f"{show(self.step)} ({show(self.choice)[1:-1]})" if self.choice else show(self.step)
 
     def arguments(self) -> Iterator[tuple[Path, Any]]:
         """Place and value of every argument."""
@@ -88,15 +101,47 @@ class Scope:
         self.suggest = Suggestions()
 
     @cached_property
-    def calls(self) -> dict[Any, Call]:
-        """The calls of all steps that name one task."""
-        read = ((step, read_call(step, definition)) for step, definition in self.graph.items())
-        return {step: call for step, call in read if call is not None}
+    def variants(self) -> list[tuple[Any, Alternative]]:
+        """Every step with each of its alternatives."""
+        return [
+            (step, alternative)
+            for step, definition in self.graph.items()
+            for alternative in alternatives(definition)
+        ]
+
+    @cached_property
+    def calls(self) -> list[Call]:
+        """What steps call, where they name one task."""
+        read = (read_call(step, alternative) for step, alternative in self.variants)
+        return [call for call in read if call is not None]
+
+    @cached_property
+    def calls_of(self) -> dict[Any, list[Call]]:
+        """The calls by step; several where a swap is open."""
+        found: dict[Any, list[Call]] = {}
+        for call in self.calls:
+            found.setdefault(call.step, []).append(call)
+        return found
+
+    def outputs_of(self, call: Call) -> tuple[Output, ...]:
+        """The outputs of a call under the names that other steps know them by."""
+        outputs = self.tasks[call.task].outputs
+        if call.outputs is None:
+            return outputs
+        renamed = zip(call.outputs, outputs, strict=False)
+        return tuple(replace(output, name=name) for name, output in renamed)
 
     @cached_property
     def built_types(self) -> dict[str, Type]:
         """The types by name; raises TypeDefinitionError."""
         return build_types(self.types)
+
+    def parameter_type(self, name: Any) -> Type:
+        """The declared type of a parameter, else that of its default."""
+        value = self.parameters[name]
+        if not isinstance(value, Mapping):
+            return infer(value)
+        return self.built_types[value["type"]] if "type" in value else infer(value["default"])
 
     @property
     def type_names(self) -> Iterator[Any]:
@@ -121,9 +166,10 @@ def read_outputs(outputs: Any, path: Path) -> tuple[Output, ...]:
     )
 
 
-def read_call(step: Any, definition: Mapping[Any, Any]) -> Call | None:
+def read_call(step: Any, alternative: Alternative) -> Call | None:
     """The call of a step; None when it does not name exactly one task."""
-    path: Path = ("graph", step)
+    definition = alternative.definition
+    path: Path = ("graph", step, *alternative.path)
     dependencies = definition.get("dependencies", ())
     if "task" in definition:
         task = definition["task"]
@@ -143,11 +189,14 @@ def read_call(step: Any, definition: Mapping[Any, Any]) -> Call | None:
             positional = _positional(value, (*path, task))
     return Call(
         step=step,
+        choice="" if alternative.alias is None else f"{alternative.swap}={alternative.alias}",
         task=task,
+        is_mixed="task" in definition,
         positional=positional,
         keyword=keyword,
         dependencies=(dependencies,) if isinstance(dependencies, str) else tuple(dependencies),
         path=path,
+        outputs=alternative.outputs,
     )
 
 

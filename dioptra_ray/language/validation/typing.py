@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dioptra_ray.language.graph import Reference
 from dioptra_ray.language.paths import Path
 from dioptra_ray.language.types import (
     BUILTIN_TYPES,
@@ -16,6 +15,7 @@ from dioptra_ray.language.types import (
 )
 from dioptra_ray.language.types.building import sort_definitions
 from dioptra_ray.language.validation.findings import Finding, listing, show
+from dioptra_ray.language.validation.resolver import Resolver
 from dioptra_ray.language.validation.scope import Call, Input, Scope
 
 
@@ -109,9 +109,9 @@ def defaults_fit(scope: Scope) -> Iterator[Finding]:
 
 
 def arguments_fit(scope: Scope) -> Iterator[Finding]:
-    """The type of every argument fits the input that it goes to."""
+    """The type of every argument fits the input that it goes to, whatever swaps are chosen."""
     resolver = Resolver(scope)
-    for call in scope.calls.values():
+    for call in scope.calls:
         inputs = scope.tasks[call.task].inputs
         for number, ((path, value), each) in enumerate(zip(call.positional, inputs, strict=False)):
             if problem := _mismatch(resolver, call, each, value):
@@ -145,57 +145,25 @@ def unions_have_no_duplicates(scope: Scope) -> Iterator[Finding]:
             )
 
 
-class Resolver:
-    """The types of references, each looked up once."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._known: dict[Reference, Type] = {}
-
-    def __call__(self, reference: Reference) -> Type:
-        """The type of what `reference` refers to; the reference must resolve."""
-        found = self._known.get(reference)
-        if found is None:
-            found = self._known[reference] = self._resolve(reference)
-        return found
-
-    def parameter(self, name: Any) -> Type:
-        """The declared type of a parameter, else that of its default."""
-        value = self._scope.parameters[name]
-        if not isinstance(value, Mapping):
-            return infer(value)
-        if "type" in value:
-            return self._scope.built_types[value["type"]]
-        return infer(value["default"])
-
-    def _resolve(self, reference: Reference) -> Type:
-        scope, name = self._scope, reference.name
-        if reference.output is None and name in scope.parameters:
-            return self.parameter(name)
-        if name in scope.graph:
-            outputs = scope.tasks[scope.calls[name].task].outputs
-        else:
-            outputs = scope.artifact_inputs[name]
-        if reference.output is None:
-            return scope.built_types[outputs[0].type]
-        # Names may repeat within an artifact input; the first counts.
-        declared = next(each.type for each in outputs if each.name == reference.output)
-        return scope.built_types[declared]
-
-
 def describe(described: Type) -> str:
     """A type in a message: short."""
     return show(str(described)).strip('"')
 
 
 def _mismatch(resolver: Resolver, call: Call, each: Input, value: Any) -> str:
+    declared = resolver.scope.built_types[each.type]
     found = infer(value, resolver)
-    declared = resolver._scope.built_types[each.type]  # noqa: SLF001 - same module
     if is_compatible(found, declared):
         return ""
+    choices = ""
+    if resolver.is_open(value):
+        misfit = next(resolver.misfits(value, declared), None)
+        if misfit is None:
+            return ""
+        found, choices = misfit
     return (
-        f"of step {show(call.step)} is of type {describe(found)}, but input {show(each.name)} of "
-        f"task {show(call.task)} takes {describe(declared)}.{_hint(found)}"
+        f"of step {call.shown} is of type {describe(found)}{choices}, but input "
+        f"{show(each.name)} of task {show(call.task)} takes {describe(declared)}.{_hint(found)}"
     )
 
 

@@ -254,3 +254,38 @@ def test_self_contained_files_name_plugins_themselves() -> None:
     assert composed.description["tasks"]["read"]["plugin"] == "data.tasks.load"
     assert composed.artifact_tasks == {"Rows": "data.tasks.Rows"}
     assert composed.declarations == {"read": Declaration(), "show": Declaration(num_gpus=1.0)}
+
+
+SWAPS = """\
+graph:
+  first:
+    load: { path: a.csv, limit: $limit }
+  second:
+    ?how:
+      ?outputs: []
+      shown:
+        show: [ $first ]
+"""
+
+
+def test_swaps_are_chosen_with_what_their_tasks_declare() -> None:
+    graph = SWAPS.replace("show: [ $first ]", "show: [ [ 1, 2 ] ]")
+    composed = compose(graph=graph)
+    assert composed.issues == ()
+    chosen = composed.choose({"how": "shown"})
+    assert chosen.description["graph"]["second"] == {"show": [[1, 2]]}
+    assert chosen.declarations["show"] == Declaration(num_gpus=1)
+
+
+def test_the_copy_of_a_task_declares_what_the_task_does() -> None:
+    graph = SWAPS.replace("?outputs: []", "?outputs: [table]").replace(
+        "shown:\n        show: [ $first ]", "again:\n        load: [ b.csv ]"
+    )
+    config = CONFIG.replace('name = "load"\n', 'name = "load"\nnum_cpus = 2\n')
+    composed = compose(config, graph)
+    assert composed.issues == ()
+    chosen = composed.choose({"how": "again"})
+    (task,) = chosen.description["graph"]["second"]
+    assert task != "load"
+    assert chosen.description["tasks"][task]["outputs"] == {"table": "rows"}
+    assert chosen.declarations[task] == chosen.declarations["load"] == Declaration(num_cpus=2)
