@@ -66,6 +66,51 @@ async def test_a_stage_ends_at_its_timeout(lab, describe, task):
     assert job.phases == [("long", "running"), ("long", "failed")]
 
 
+PAIR = """
+    import time
+    from dioptra import pyplugs
+
+    @pyplugs.register
+    def quick():
+        return 1
+
+    @pyplugs.register
+    def slow(value):
+        time.sleep(600)
+
+    @pyplugs.register
+    def stubborn(value):
+        while True:
+            try:
+                time.sleep(600)
+            except BaseException:
+                pass
+
+    @pyplugs.register
+    def deaf(value):
+        try:
+            time.sleep(600)
+        except BaseException:
+            return None
+"""
+
+
+@pytest.mark.parametrize("task", ["slow", "stubborn", "deaf"])
+async def test_a_step_ends_at_its_own_timeout_in_a_stage_without_one(lab, describe, task):
+    tasks = {"quick": ([], "value"), task: (["value"], None)}
+    graph = {"first": {"quick": {}}, "late": {task: "$first"}}
+    execution = {"steps": {"late": {"timeout": 0.3}}}
+    job = lab.start(describe(graph, tasks, execution=execution), {"p": PAIR})
+    (stage,) = job.plan.stages
+    assert (stage.timeout, stage.step_timeouts) == (None, (("late", 0.3),))
+    ended = await job.end()
+    assert (ended.outcome, ended.failure.reason) == ("failed", "TIMEOUT")
+    assert ended.failure.step == "late"
+    assert "0.3 seconds" in ended.failure.message
+    assert job.phases[-1] == ("late", "failed")
+    assert lab.left_behind() == []
+
+
 async def test_a_failure_stops_the_other_branch(lab, describe):
     source = (
         ENDLESS

@@ -238,6 +238,30 @@ def test_a_stage_times_out_by_itself(request_of, store):
     )  # fmt: skip
 
 
+def test_a_step_that_ended_too_late_has_failed_even_if_nobody_stopped_it(request_of, store):
+    packed = pack(
+        {
+            "tasks.py": dedent("""
+        import time
+        from dioptra import pyplugs
+        @pyplugs.register
+        def seed():
+            until = time.monotonic() + 0.02
+            while time.monotonic() < until:
+                pass
+            return 1
+    """).encode()
+        }
+    )
+    store.put_blob(bundle_key(packed.digest), packed.content)
+    stage = Stage(name="s0", steps=("seeded",), step_timeouts=(("seeded", 0.01),))
+    request = replace(request_of(stage), plugins=(PluginBundle(name="p", digest=packed.digest),))
+    (report,) = run_stage(request)
+    assert (report.failure.reason, report.failure.step) == ("TIMEOUT", "seeded")
+    patient = replace(request, stage=replace(stage, step_timeouts=(("seeded", 60.0),)))
+    assert run_stage(patient)[0].outcome == "finished"
+
+
 def test_a_running_stage_pushes_and_is_told_to_stop(request_of, store):
     packed = pack(
         {

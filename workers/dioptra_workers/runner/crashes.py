@@ -15,11 +15,10 @@ from dioptra_workers.stage.postmortem import LastWords
 from dioptra_workers.stage.request import StageFailure
 
 
-def killed_at_timeout(words: LastWords | None) -> bool:
-    """Whether the stage's own watchdog ended the process."""
-    return words is not None and any(
-        isinstance(event, LogLine) and event.message == TIMEOUT_MARK for event in words.events
-    )
+def killed_at_timeout(words: LastWords | None) -> LogLine | None:
+    """What the stage's own watchdog said when it ended the process; None if it did not."""
+    said = (event for event in (words.events if words else ()) if isinstance(event, LogLine))
+    return next((line for line in said if line.message == TIMEOUT_MARK), None)
 
 
 async def describe(error: RayError, step: str, node_id: str) -> StageFailure:

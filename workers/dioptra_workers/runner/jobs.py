@@ -151,7 +151,10 @@ class JobRun:
             self._merge(state, state.seen, words.events)
         if self._stopping == "cancelled":
             report = StageReport(outcome="cancelled")
-        elif self._stopping == "timeout" or crashes.killed_at_timeout(words):
+        elif mark := crashes.killed_at_timeout(words):
+            limit = dict(state.stage.step_timeouts).get(mark.step)
+            report = StageReport(outcome="failed", failure=timed_out(mark.step, limit))
+        elif self._stopping == "timeout":
             report = StageReport(outcome="failed", failure=timed_out(step))
         elif isinstance(error, TaskCancelledError):
             report = StageReport(outcome="cancelled")

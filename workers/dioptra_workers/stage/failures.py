@@ -8,10 +8,11 @@ from dioptra_workers.stage.payload import NotPicklableError
 from dioptra_workers.stage.request import StageFailure
 
 
-def timed_out(step: str) -> StageFailure:
-    """A step, or its job, took longer than it may."""
+def timed_out(step: str, limit: float | None = None) -> StageFailure:
+    """A step, its stage or its job took longer than it may; `limit` is the step's own."""
     where = f'Step "{step}" was' if step else "It was"
-    return StageFailure(reason="TIMEOUT", message=f"{where} stopped at the timeout.", step=step)
+    when = "the timeout" if limit is None else f"its timeout of {limit:g} seconds"
+    return StageFailure(reason="TIMEOUT", message=f"{where} stopped at {when}.", step=step)
 
 
 def describe(error: BaseException) -> StageFailure:

@@ -7,6 +7,7 @@ once. What does not listen (a long call into C) is killed by the runner after a 
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
@@ -15,6 +16,10 @@ from dioptra_ray.engine import JobCancelledError
 Kind = Literal["cancelled", "timeout"]
 
 _SIGNAL = signal.SIGUSR1
+
+
+def _always() -> bool:
+    return True
 
 
 class Interrupter:
@@ -26,6 +31,7 @@ class Interrupter:
 
     def __init__(self) -> None:
         self.kind: Kind | None = None
+        self._wanted: tuple[Kind, Callable[[], bool]] = ("cancelled", _always)
         self._armed = False
         self._previous: Any = None
         self._thread = 0
@@ -49,13 +55,31 @@ class Interrupter:
             signal.signal(_SIGNAL, signal.SIG_IGN)
             signal.signal(_SIGNAL, self._previous or signal.SIG_DFL)
 
-    def interrupt(self, kind: Kind) -> None:
-        """Stop the main thread's work; the first reason given stays."""
-        if self.kind is None:
-            self.kind = kind
+    def interrupt(self, kind: Kind, applies: Callable[[], bool] = _always) -> None:
+        """Stop the main thread's work; the first reason given stays.
+
+        Args:
+            kind: Why.
+            applies: Asked in the main thread, which may have gone on meanwhile to what
+                shall not be stopped.
+        """
+        self._wanted = kind, applies
         if self._armed:
             signal.pthread_kill(self._thread, _SIGNAL)
+        elif self.kind is None:
+            self.kind = kind
+
+    def check(self) -> None:
+        """Stop here if user code has swallowed its interruption."""
+        if self.kind is not None:
+            raise JobCancelledError(self.kind)
+
+    def stop_here(self, kind: Kind) -> None:
+        """Stop the main thread's work from the main thread itself."""
+        self.kind = self.kind or kind
+        self.check()
 
     def _raise(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            raise JobCancelledError(self.kind)
+        kind, applies = self._wanted
+        if self._armed and applies():
+            self.stop_here(kind)

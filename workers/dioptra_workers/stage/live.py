@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,13 @@ GRACE = 1.0
 TIMEOUT_MARK = "The stage did not stop at its timeout; its process was killed."
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """When something must have ended; each is its own."""
+
+    deadline: float
+
+
 class LiveFeed:
     """What is done beside one stage; while entered, a thread of the process attends to it."""
 
@@ -35,17 +43,23 @@ class LiveFeed:
         journal: Journal,
         interrupter: Interrupter,
         push: Push | None,
+        *,
         timeout: float | None = None,
+        step_timeouts: Mapping[str, float] | None = None,
     ) -> None:
         self._journal = journal
         self._interrupter = interrupter
         self._push = push
+        self._step_timeouts = step_timeouts or {}
         now = time.monotonic()
-        self._deadline = None if timeout is None else now + timeout
+        self._stage_limit = None if timeout is None else _Limit(now + timeout)
+        # Written by the main thread, without a lock: an interruption could leave one held.
+        self._step_limit: _Limit | None = None
+        self._is_needed = push is not None or timeout is not None or bool(step_timeouts)
         self.due = self._bounded(now, FIRST_AFTER)
 
     def __enter__(self) -> Self:
-        if self._push is not None or self._deadline is not None:
+        if self._is_needed:
             _attendant().attend(self)
         return self
 
@@ -55,20 +69,39 @@ class LiveFeed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._push is not None or self._deadline is not None:
+        if self._is_needed:
             _attendant().leave()
+
+    def step_started(self, step: str) -> None:
+        """A step begins, and with it its time."""
+        seconds = self._step_timeouts.get(step)
+        if seconds is not None:
+            self._step_limit = _Limit(time.monotonic() + seconds)
+
+    def step_finished(self) -> None:
+        """It has ended; too late is too late, even if nobody has noticed yet.
+
+        Raises:
+            JobCancelledError: It should have ended before.
+        """
+        limit, self._step_limit = self._step_limit, None
+        self._interrupter.check()
+        if limit is not None and time.monotonic() > limit.deadline:
+            self._interrupter.stop_here("timeout")
 
     def tick(self) -> None:
         """Deliver, and stop what shall stop; due again a little later."""
         self.due = self._bounded(time.monotonic(), INTERVAL)
         if (kind := self._deliver()) is not None:
             self._interrupter.interrupt(kind)
-        self._enforce_deadline()
+        for limit in (self._stage_limit, self._step_limit):
+            if limit is not None:
+                self._enforce(limit)
 
     def _bounded(self, now: float, wait: float) -> float:
-        if self._deadline is None or self._deadline <= now:
-            return now + wait
-        return min(now + wait, self._deadline)
+        limits = (self._stage_limit, self._step_limit)
+        ends = (limit.deadline for limit in limits if limit and limit.deadline > now)
+        return min([now + wait, *ends])
 
     def _deliver(self) -> Kind | None:
         if self._push is None:
@@ -81,11 +114,15 @@ class LiveFeed:
         self._journal.delivered(first + len(events))
         return stop
 
-    def _enforce_deadline(self) -> None:
-        if self._deadline is None or time.monotonic() < self._deadline:
+    def _holds(self, limit: _Limit) -> bool:
+        return limit is self._stage_limit or limit is self._step_limit
+
+    def _enforce(self, limit: _Limit) -> None:
+        late = time.monotonic() - limit.deadline
+        if late < 0:
             return
-        self._interrupter.interrupt("timeout")
-        if time.monotonic() > self._deadline + GRACE:
+        self._interrupter.interrupt("timeout", lambda: self._holds(limit))
+        if late > GRACE and self._holds(limit):
             # The step does not listen; the runner reads the journal of a killed process.
             self._journal.log("ERROR", __name__, TIMEOUT_MARK)
             os.kill(os.getpid(), signal.SIGKILL)

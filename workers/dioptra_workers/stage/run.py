@@ -74,8 +74,8 @@ def run_stage(
     first, last = len(stage.after), len(stage.after) + len(stage.inputs)
     if not all(arguments[:first]):
         return _returns(request, StageReport(outcome="skipped"), None)
-    run = _StageRun(request, node or Node())
-    report, made = run.run(arguments[first:last], arguments[last:], push)
+    run = _StageRun(request, node or Node(), push)
+    report, made = run.run(arguments[first:last], arguments[last:])
     return _returns(request, report, made)
 
 
@@ -98,16 +98,19 @@ def _returns(request: StageRequest, report: StageReport, made: _Made | None) -> 
 class _Observer:
     """Writes the engine's progress to the journal; silent while setup steps are replayed."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, feed: LiveFeed) -> None:
         self._journal = journal
+        self._feed = feed
         self.silent = False
 
     def step_started(self, step: str) -> None:
         self._journal.step = step
+        self._feed.step_started(step)
         if not self.silent:
             self._journal.step_changed(step, "running")
 
     def step_finished(self, step: str) -> None:
+        self._feed.step_finished()
         finish_lines()
         if not self.silent:
             self._journal.step_changed(step, "finished")
@@ -124,7 +127,7 @@ class _Observer:
 class _StageRun:
     """One stage, from an empty directory to its report."""
 
-    def __init__(self, request: StageRequest, node: Node) -> None:
+    def __init__(self, request: StageRequest, node: Node, push: Push | None) -> None:
         self._request = request
         scratch = Path(request.places.scratch_dir)
         self._cache = scratch / "plugins"
@@ -139,13 +142,22 @@ class _StageRun:
         self._journal_file = journal_of(self._work)
         self._journal_file.unlink(missing_ok=True)
         self._journal = Journal(self._journal_file, node=node.address, pid=os.getpid())
-        self._observer = _Observer(self._journal)
+        stage = request.stage
+        self._step_timeouts = dict(stage.step_timeouts)
+        self._interrupter = Interrupter()
+        self._feed = LiveFeed(
+            self._journal,
+            self._interrupter,
+            push,
+            timeout=stage.timeout,
+            step_timeouts=self._step_timeouts,
+        )
+        self._observer = _Observer(self._journal, self._feed)
 
     def run(
-        self, inputs: Sequence[Payload], deltas: Sequence[Payload], push: Push | None
+        self, inputs: Sequence[Payload], deltas: Sequence[Payload]
     ) -> tuple[StageReport, _Made | None]:
-        interrupter = Interrupter()
-        feed = LiveFeed(self._journal, interrupter, push, self._request.stage.timeout)
+        feed, interrupter = self._feed, self._interrupter
         try:
             # Before the environment is restored: its credentials are hidden from plugins.
             store = _store(self._request.places.store_url)
@@ -153,7 +165,7 @@ class _StageRun:
             with self._journal, pristine(), capture(self._journal), feed, interrupter:
                 made = self._make(store, inputs, deltas)
         except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
-            return self._ended_badly(error, interrupter), None
+            return self._ended_badly(error), None
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
             self._journal_file.unlink(missing_ok=True)
@@ -163,15 +175,15 @@ class _StageRun:
         )
         return report, made
 
-    def _ended_badly(self, error: BaseException, interrupter: Interrupter) -> StageReport:
-        step = self._journal.step
+    def _ended_badly(self, error: BaseException) -> StageReport:
+        step, interrupter = self._journal.step, self._interrupter
         cancelled = interrupter.kind == "cancelled"
         if step and not self._observer.silent:
             self._journal.step_changed(step, "cancelled" if cancelled else "failed")
         first, events = self._journal.pending()
         failure = None
         if interrupter.kind == "timeout":
-            failure = timed_out(step)
+            failure = timed_out(step, self._step_timeouts.get(step))
         elif not cancelled:
             failure = describe(error)
         return StageReport(
