@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "up": ("deployment", "up", "Start the embedded deployment: controller, runner and Ray."),
     "down": ("deployment", "down", "Stop the embedded deployment; its state stays."),
     "status": ("deployment", "status", "Show the deployment and its runners."),
+    "init": ("init", "init", "Make a new project folder that validates, runs and imports."),
     "import": ("project", "import_project", "Register the plugins, types and entrypoints."),
     "validate": ("validate", "validate", "Check a description, without any server."),
     "plan": ("plan", "plan", "Show the stages that a description compiles to."),
