@@ -15,7 +15,8 @@ PROTO = ROOT / "proto"
 def generate(target: Path) -> None:
     """Write the generated modules and their type stubs below `target`."""
     sources = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
-    options = [f"--{kind}_out={target}" for kind in ("python", "mypy", "mypy_grpc")]
+    options = [f"--{kind}_out={target}" for kind in ("python",)]
+    options += [f"--{kind}_out=quiet:{target}" for kind in ("mypy", "mypy_grpc")]
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", *options]
     command += [f"--grpc_python_out={target}"]
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
