@@ -23,6 +23,8 @@ from typing import ClassVar
 
 from dioptra_ray.language.issues import Issue
 
+_MOST_SHOWN = 20
+
 
 class DioptraError(Exception):
     """Root of all errors that a caller may want to handle.
@@ -51,11 +53,20 @@ class InvalidDescriptionError(InvalidRequestError):
 
     reason = "INVALID_DESCRIPTION"
 
-    def __init__(
-        self, message: str, issues: Sequence[Issue] = (), **metadata: str
-    ) -> None:
+    def __init__(self, message: str, issues: Sequence[Issue] = (), **metadata: str) -> None:
         super().__init__(message, **metadata)
         self.issues = tuple(issues)
+
+    def __str__(self) -> str:
+        """The message, then a line for each of the first problems."""
+        shown = [f"\n  {_place(issue)}{issue.message}" for issue in self.issues[:_MOST_SHOWN]]
+        more = len(self.issues) - len(shown)
+        return self.message + "".join(shown) + (f"\n  and {more} more" if more else "")
+
+
+def _place(issue: Issue) -> str:
+    parts = [str(part) for part in (issue.file, issue.line, issue.column) if part]
+    return ":".join(parts) + ": " if parts else ""
 
 
 class NotFoundError(DioptraError):

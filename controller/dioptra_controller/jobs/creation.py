@@ -143,12 +143,9 @@ def refuse(message: str, issues: Sequence[Issue]) -> None:
         return
     if all(issue.code == artifact_inputs.NOT_FOUND for issue in issues):
         raise NotFoundError("; ".join(issue.message for issue in issues), kind="artifact")
-    details = "; ".join(issue.message for issue in issues[:_SHOWN])
-    more = f" (and {len(issues) - _SHOWN} more)" if len(issues) > _SHOWN else ""
-    raise InvalidDescriptionError(f"{message}: {details}{more}", issues)
+    raise InvalidDescriptionError(message, issues)
 
 
-_SHOWN = 5
 _REPEATED = (
     "experiment",
     "entrypoint",

@@ -1,11 +1,12 @@
 import ast
 
 import pytest
+
 from dioptra_ray.plugins.annotations import Definition, define
 
 
 @pytest.mark.parametrize(
-    "hint, meaning",
+    ("hint", "meaning"),
     [
         ("int", "integer"),
         ("float", "number"),

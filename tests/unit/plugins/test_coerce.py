@@ -1,4 +1,5 @@
 import pytest
+
 from dioptra_ray.plugins.coerce import KINDS, coerce
 
 
