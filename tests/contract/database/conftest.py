@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
 

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
+from sqlalchemy import select
+
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.registry_tables import (
     EXPERIMENTS,
@@ -13,8 +15,6 @@ from dioptra_controller.database.registry_tables import (
 )
 from dioptra_controller.database.statements import insert_if_new
 from dioptra_controller.registry import experiments
-from sqlalchemy import select
-
 from dioptra_ray.errors import InvalidRequestError, NotFoundError
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)

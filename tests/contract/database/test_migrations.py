@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.database.tables import METADATA
-
 from dioptra_ray.errors import PreconditionError
 
 

@@ -1,10 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry import experiments, parameter_types, plugins, snapshots
 from dioptra_controller.registry.requests import once
-
 from dioptra_ray.errors import AlreadyExistsError, InvalidRequestError
 from dioptra_ray.project.model import ProjectPlugin, ProjectType
 

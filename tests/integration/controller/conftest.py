@@ -10,10 +10,10 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from dioptra_controller.bootstrap import Controller
-from dioptra_controller.settings import Settings
 from google.rpc.status_pb2 import Status
 
+from dioptra_controller.bootstrap import Controller
+from dioptra_controller.settings import Settings
 from dioptra_ray.errors import DioptraError
 from dioptra_ray.wire.status import from_status
 

@@ -5,10 +5,10 @@ import tempfile
 
 import grpc
 import pytest
+
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.job_tables import JOBS, PLANS
 from dioptra_controller.rpc import artifacts as servicer
-
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as pb_grpc
 from dioptra_ray.api.controller.v1 import plugin_service_pb2 as plugin

@@ -5,8 +5,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from dioptra_controller.registry.entrypoints import load_snapshot
 
+from dioptra_controller.registry.entrypoints import load_snapshot
 from dioptra_ray.api.controller.v1 import entrypoint_service_pb2 as entrypoint
 from dioptra_ray.api.controller.v1 import entrypoint_service_pb2_grpc as entrypoint_grpc
 from dioptra_ray.api.controller.v1 import parameter_type_service_pb2 as parameter_type

@@ -6,14 +6,14 @@ import sys
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from dioptra_controller.bootstrap import Controller
 from dioptra_controller.database import engine
 from dioptra_controller.database.engine import Database
 from dioptra_controller.registry import experiments
 from dioptra_controller.rpc.experiments import ExperimentServicer
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
 from dioptra_ray.api.controller.v1 import experiment_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import experiment_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import InternalError, UnauthenticatedError, UnavailableError

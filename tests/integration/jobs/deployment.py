@@ -12,6 +12,8 @@ from typing import Any
 
 import grpc.aio
 import sqlalchemy as sa
+from google.rpc import status_pb2
+
 from dioptra_controller import __version__
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database import tables  # noqa: F401 - fills METADATA
@@ -23,8 +25,6 @@ from dioptra_controller.rpc.jobs import JobServicer
 from dioptra_controller.rpc.runner import RunnerServicer
 from dioptra_controller.rpc.sweeps import SweepServicer
 from dioptra_controller.scheduling.hub import Hub
-from google.rpc import status_pb2
-
 from dioptra_ray.api.controller.v1 import job_pb2, sweep_service_pb2, sweep_service_pb2_grpc
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as job_grpc

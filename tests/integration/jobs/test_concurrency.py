@@ -6,8 +6,8 @@ from collections import Counter
 
 import grpc.aio
 import sqlalchemy as sa
-from dioptra_controller.database.job_tables import JOB_EVENTS, JOBS
 
+from dioptra_controller.database.job_tables import JOB_EVENTS, JOBS
 from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.controller.v1 import sweep_service_pb2 as sweep_pb

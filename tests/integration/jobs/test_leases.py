@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from dioptra_controller.scheduling.hub import Hub
 
+from dioptra_controller.scheduling.hub import Hub
 from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb

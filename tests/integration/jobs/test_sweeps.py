@@ -3,8 +3,8 @@
 import math
 
 import sqlalchemy as sa
-from dioptra_controller.database.job_tables import JOBS, SWEEPS
 
+from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.controller.v1 import sweep_service_pb2 as sweep_pb

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from dioptra_workers.runner.cluster import Cluster, prepare_environment
-from dioptra_workers.runner.orders import JobEnded, JobOrder
-from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
-from dioptra_workers.stage.request import ArtifactInput, JobContext
 
 from dioptra_ray.planning import PlanOptions, compile_plan
 from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
+from dioptra_workers.runner.cluster import Cluster, prepare_environment
+from dioptra_workers.runner.orders import JobEnded, JobOrder
+from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
+from dioptra_workers.stage.request import ArtifactInput, JobContext
 
 # Before any test module imports Ray.
 prepare_environment("local")

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from dioptra_workers.stage.request import ArtifactInput
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

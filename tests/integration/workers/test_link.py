@@ -13,8 +13,6 @@ import grpc
 import grpc.aio
 import pytest
 import pytest_asyncio
-from dioptra_workers.runner.link import Link, RefusedError
-from dioptra_workers.settings import RunnerSettings
 
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
 from dioptra_ray.api.runner.v1.runner_service_pb2_grpc import (
@@ -22,6 +20,8 @@ from dioptra_ray.api.runner.v1.runner_service_pb2_grpc import (
     add_RunnerServiceServicer_to_server,
 )
 from dioptra_ray.planning.plan import Plan
+from dioptra_workers.runner.link import Link, RefusedError
+from dioptra_workers.settings import RunnerSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

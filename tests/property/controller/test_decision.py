@@ -1,5 +1,8 @@
 from collections import Counter
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dioptra_controller.scheduling.decision import (
     SINGLES_IN_A_ROW,
     RunnerRoom,
@@ -7,8 +10,6 @@ from dioptra_controller.scheduling.decision import (
     WaitingSweep,
     decide,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 QUEUES = st.sampled_from("xyz")
 RUNNERS = st.lists(st.tuples(st.frozensets(QUEUES), st.integers(0, 5)), max_size=4).map(

@@ -1,8 +1,9 @@
 """The job's life against a simple model: a table of what may follow what."""
 
-from dioptra_controller.jobs.state import IllegalTransitionError, JobLife, JobState
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dioptra_controller.jobs.state import IllegalTransitionError, JobLife, JobState
 
 MAX_ATTEMPTS = 3
 FINAL = {"finished", "failed", "cancelled"}

@@ -2,6 +2,9 @@
 
 import datetime as dt
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dioptra_controller.database import tables  # noqa: F401 - fills METADATA
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.job_tables import JOBS, PLANS
@@ -19,8 +22,6 @@ from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange, StepState
 from dioptra_controller.scheduling import leases
 from dioptra_controller.scheduling.intake import commit_reports
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LINES = st.builds(

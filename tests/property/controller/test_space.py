@@ -2,9 +2,10 @@ import itertools
 import json
 from typing import Any
 
-from dioptra_controller.sweeps.space import Dimension, Grid, PointList, Space, read_space
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dioptra_controller.sweeps.space import Dimension, Grid, PointList, Space, read_space
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import structlog
+
 from dioptra_workers.stage.capture import capture, level_name
 from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.events import LogLine

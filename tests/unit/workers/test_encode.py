@@ -2,6 +2,8 @@
 
 import math
 
+from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
+from dioptra_ray.planning.plan import Plan
 from dioptra_workers.runner.encode import (
     EVENTS_PER_REPORT,
     read_assignment,
@@ -11,9 +13,6 @@ from dioptra_workers.runner.encode import (
 from dioptra_workers.runner.orders import JobEnded
 from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import StageFailure, StoredArtifact
-
-from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
-from dioptra_ray.planning.plan import Plan
 
 
 def test_neighbours_of_one_kind_share_a_report_in_order():

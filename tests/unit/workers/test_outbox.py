@@ -1,8 +1,7 @@
 """Reports are numbered, kept until committed, and sent again after a loss."""
 
-from dioptra_workers.runner.outbox import MAX_REPORTS, Outbox
-
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
+from dioptra_workers.runner.outbox import MAX_REPORTS, Outbox
 
 
 def filled(count):

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+
 from dioptra_workers.stage.payload import NotPicklableError, dump, dump_outputs, load
 
 

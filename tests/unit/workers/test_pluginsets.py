@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from dioptra_workers.stage import pluginsets
 
 from dioptra_ray.errors import NotFoundError
 from dioptra_ray.planning.plan import PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import bundle_key, open_store
+from dioptra_workers.stage import pluginsets
 
 
 @pytest.fixture(autouse=True)

@@ -8,15 +8,15 @@ from textwrap import dedent
 
 import pytest
 import structlog
-from dioptra_workers.stage import artifacts
-from dioptra_workers.stage import run as run_module
-from dioptra_workers.stage.request import ArtifactInput, JobContext, Places, StageRequest
-from dioptra_workers.stage.run import run_stage
 
 from dioptra_ray.errors import UnavailableError
 from dioptra_ray.planning.plan import PluginBundle, Stage, StageInput
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import bundle_key, open_store
+from dioptra_workers.stage import artifacts
+from dioptra_workers.stage import run as run_module
+from dioptra_workers.stage.request import ArtifactInput, JobContext, Places, StageRequest
+from dioptra_workers.stage.run import run_stage
 
 SOURCE = """
     import json, os

@@ -1,7 +1,6 @@
 from typing import Any
 
 from dioptra_controller.jobs.outline import ArtifactOutline, StepOutline, make_outline
-
 from dioptra_ray.planning.plan import Plan, PluginBundle, Stage
 
 DESCRIPTION: dict[str, Any] = {

@@ -2,13 +2,13 @@ import math
 from typing import Any
 
 import pytest
+
 from dioptra_controller.jobs.parameters import (
     UnfitValueError,
     fit,
     read_parameters,
     resolve,
 )
-
 from dioptra_ray.wire.values import TextValue
 
 DESCRIPTION: dict[str, Any] = {

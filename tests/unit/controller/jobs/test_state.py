@@ -1,4 +1,5 @@
 import pytest
+
 from dioptra_controller.jobs.state import IllegalTransitionError, JobLife, JobState
 
 QUEUED = JobLife()

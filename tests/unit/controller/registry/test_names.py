@@ -1,6 +1,6 @@
 import pytest
-from dioptra_controller.registry import names
 
+from dioptra_controller.registry import names
 from dioptra_ray.errors import InvalidRequestError
 
 

@@ -2,8 +2,8 @@ import base64
 import json
 
 import pytest
-from dioptra_controller import paging
 
+from dioptra_controller import paging
 from dioptra_ray.errors import InvalidRequestError
 
 

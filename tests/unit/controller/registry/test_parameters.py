@@ -1,4 +1,5 @@
 import pytest
+
 from dioptra_controller.registry.parameters import read_kinds
 
 

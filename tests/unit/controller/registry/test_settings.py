@@ -1,6 +1,6 @@
 import pytest
-from dioptra_controller import settings
 
+from dioptra_controller import settings
 from dioptra_ray.errors import InvalidRequestError
 
 NEEDED = {"DIOPTRA_DATABASE_URL": "sqlite:////d/c.db", "DIOPTRA_STORE_URL": "file:///s"}

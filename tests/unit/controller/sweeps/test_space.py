@@ -1,4 +1,5 @@
 import pytest
+
 from dioptra_controller.sweeps.space import Dimension, Grid, PointList, read_space
 
 GRID = Grid(
