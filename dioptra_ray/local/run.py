@@ -121,7 +121,7 @@ class _Plugins:
             raise NotFoundError(f"There is no plugins directory {str(root)!r}.")
         if root not in self._sets:
             self._sets[root] = PluginSet(key=f"local:{uuid4()}", root=root)
-        return activate(self._sets[root])
+        return activate(self._sets[root], fresh=False)
 
 
 def _run(request: _Request, directory: Path) -> RunResult:

@@ -10,22 +10,20 @@ again imports nothing.
 A plugin may have the name of a module that this process needs itself: see `grafting`.
 """
 
-import importlib
-import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec, PathFinder
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from signal import pthread_sigmask
 from threading import RLock
 from types import ModuleType
 
-from dioptra_ray import alias, pyplugs
+from dioptra_ray import pyplugs
 from dioptra_ray.errors import PreconditionError
-from dioptra_ray.plugins.grafting import Graft, needed_names
+from dioptra_ray.plugins.residence import Residence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,44 +39,16 @@ class PluginSet:
     root: Path
 
 
-@dataclass(slots=True)
-class _Residence:
-    """What a set leaves behind when it is not active."""
-
-    root: str
-    names: frozenset[str]
-    graft: Graft
-    modules: dict[str, ModuleType] = field(default_factory=dict)
-    records: pyplugs.Records = field(default_factory=dict)
-
-    def owns(self, name: str, module: ModuleType | None) -> bool:
-        """Whether a module belongs to this set: by its name, or by its file."""
-        top = name.partition(".")[0]
-        if top in self.names:
-            return True
-        file = getattr(module, "__dict__", {}).get("__file__")
-        return isinstance(file, str) and _is_within(file, self.root)
-
-
 class _SetFinder:
-    """Finds the plugins of a set in its root and nowhere else, and notices any import.
+    """Finds the modules of the active set before anybody else, and notices any import."""
 
-    The ordinary search would prefer a regular package elsewhere to a plugin folder without
-    an `__init__.py`, and would merge such folders of one name.
-    """
-
-    def __init__(self, residence: _Residence) -> None:
+    def __init__(self, residence: Residence) -> None:
         self._residence = residence
         self.noticed = False
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         self.noticed = True
-        if name not in self._residence.names:
-            return None
-        spec = PathFinder.find_spec(name, [self._residence.root])
-        if spec is not None and spec.loader is None:
-            spec.submodule_search_locations = [str(Path(self._residence.root, name))]
-        return spec
+        return self._residence.find_spec(name, path)
 
 
 @dataclass(slots=True)
@@ -86,13 +56,14 @@ class _Activation:
     """The set that is active now, what it pushed aside, and how many modules there were."""
 
     plugin_set: PluginSet
-    residence: _Residence
+    residence: Residence
     sys_path: list[str]
     displaced: dict[str, ModuleType]
     records: pyplugs.Records
     finder: _SetFinder
     size: int = 0
     depth: int = 1
+    fresh: bool = True
 
 
 # A handler of these may raise, as a worker's does to cancel a job; in the middle of an
@@ -103,22 +74,29 @@ _INTERRUPTIONS = frozenset(
 _KEPT = 32  # sets that are not active; the modules of others can be collected
 
 _lock = RLock()
-_residences: dict[str, _Residence] = {}  # the longest unused one first
+_residences: dict[str, Residence] = {}  # the longest unused one first
 _active: _Activation | None = None
 
 
 @contextmanager
-def activate(plugin_set: PluginSet) -> Iterator[None]:
+def activate(plugin_set: PluginSet, *, fresh: bool = True) -> Iterator[None]:
     """Make `plugin_set` the active one for a while.
 
     The active set may be activated again meanwhile, also by other threads; another may not.
+
+    Args:
+        plugin_set: The set.
+        fresh: The body is a job of its own: it finds the modules as if it were the first to
+            import them, and nothing stays of what it does to them. Otherwise it goes on with
+            what the last body that was not fresh has left. Inside of an activation of the
+            same set this says nothing: that one's body is the job.
 
     Raises:
         PreconditionError: Another set is active in this process.
     """
     before = pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
     try:
-        _enter(plugin_set)
+        _enter(plugin_set, fresh=fresh)
         try:
             pthread_sigmask(signal.SIG_SETMASK, before)
             yield
@@ -144,7 +122,7 @@ def forget(key: str) -> None:
         _residences.pop(key, None)
 
 
-def _enter(plugin_set: PluginSet) -> None:
+def _enter(plugin_set: PluginSet, *, fresh: bool) -> None:
     global _active  # noqa: PLW0603 - sys.modules is the process's, and so is this
     with _lock:
         if _active is not None:
@@ -157,7 +135,7 @@ def _enter(plugin_set: PluginSet) -> None:
             return
         residence = _residences.pop(plugin_set.key, None)
         if residence is None or residence.root != str(plugin_set.root):
-            residence = _move_in(plugin_set)
+            residence = Residence(plugin_set.root)
         _residences[plugin_set.key] = residence
         if len(_residences) > _KEPT:
             del _residences[next(iter(_residences))]
@@ -166,13 +144,18 @@ def _enter(plugin_set: PluginSet) -> None:
             residence=residence,
             sys_path=list(sys.path),
             displaced=_displace(residence),
-            records=pyplugs.exchange_records(residence.records),
+            records={},
             finder=_SetFinder(residence),
+            fresh=fresh,
         )
         sys.path.insert(0, residence.root)
         sys.modules.update(residence.modules)
         residence.graft.attach(residence.modules)
         sys.meta_path.insert(0, _active.finder)
+        if fresh and residence.is_used:
+            _renew(_active)
+        residence.is_used = True
+        _active.records = pyplugs.exchange_records(residence.records)
         _active.size = len(sys.modules)
 
 
@@ -186,43 +169,33 @@ def _leave() -> None:
         if active.depth:
             return
         residence = active.residence
-        sys.meta_path.remove(active.finder)
         if active.finder.noticed or _was_changed(active):
-            residence.modules = _collect(residence)
+            residence.collect()
+        residence.records = pyplugs.exchange_records(active.records)
+        if active.fresh:
+            _renew(active)
         residence.graft.detach(residence.modules)
+        sys.meta_path.remove(active.finder)
         for name in residence.modules:
             sys.modules.pop(name, None)
         sys.modules.update(active.displaced)
         sys.path[:] = active.sys_path
-        residence.records = pyplugs.exchange_records(active.records)
         _active = None
 
 
-def _move_in(plugin_set: PluginSet) -> _Residence:
-    """Get to know a set that this process has not seen."""
-    alias.install()
-    root = str(plugin_set.root)
-    for path in [path for path in sys.path_importer_cache if _is_within(path, root)]:
-        # Another set may have had the same directory, with other files.
-        del sys.path_importer_cache[path]
-    importlib.invalidate_caches()
-    names = _import_names(plugin_set.root)
-    needed = names & needed_names()
-    graft = Graft(root, needed)
-    return _Residence(root=root, names=names - needed, graft=graft)
+def _renew(active: _Activation) -> None:
+    """Have the set as new; what it then has no more is not in `sys.modules` either."""
+    residence = active.residence
+    before = residence.modules
+    residence.renew()
+    if residence.modules is not before:
+        residence.graft.detach(before)
+        for name in before:
+            sys.modules.pop(name, None)
+        residence.graft.attach(residence.modules)
 
 
-def _is_within(path: str, root: str) -> bool:
-    return path == root or path.startswith(root + os.sep)
-
-
-def _import_names(root: Path) -> frozenset[str]:
-    folders = {entry.name for entry in root.iterdir() if entry.is_dir()}
-    modules = {entry.stem for entry in root.glob("*.py")}
-    return frozenset(name for name in folders | modules if name.isidentifier())
-
-
-def _displace(residence: _Residence) -> dict[str, ModuleType]:
+def _displace(residence: Residence) -> dict[str, ModuleType]:
     """Take modules out of `sys.modules` that others imported under the set's names."""
     if residence.names.isdisjoint(sys.modules):
         return {}
@@ -236,11 +209,3 @@ def _was_changed(active: _Activation) -> bool:
         return True
     kept = active.residence.modules
     return any(sys.modules.get(name) is not module for name, module in kept.items())
-
-
-def _collect(residence: _Residence) -> dict[str, ModuleType]:
-    return {
-        name: module
-        for name, module in list(sys.modules.items())
-        if residence.owns(name, module) or residence.graft.owns(name)
-    }

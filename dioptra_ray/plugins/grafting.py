@@ -17,6 +17,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from dioptra_ray.plugins.watching import Watcher, watched
+
 _LOG = logging.getLogger(__name__)
 _UNSAFE_TO_IMPORT = frozenset({"antigravity", "this"})
 # What our own code may import at any moment, also for the first time while a plugin runs.
@@ -70,9 +72,10 @@ class Graft:
         names: Their names.
     """
 
-    def __init__(self, root: str, names: frozenset[str]) -> None:
+    def __init__(self, root: str, names: frozenset[str], watcher: Watcher) -> None:
         """Load the needed modules, while their names are still theirs alone."""
         self._root = root
+        self._watcher = watcher
         self.names = frozenset(name for name in names if _can_import(name))
         self._made_packages: list[ModuleType] = []
         for name in sorted(self.names):
@@ -126,7 +129,7 @@ class Graft:
         parent, _, child = name.rpartition(".")
         if parent not in self.names or not child:
             return None
-        return PathFinder.find_spec(name, [str(Path(self._root, parent))])
+        return watched(PathFinder.find_spec(name, [str(Path(self._root, parent))]), self._watcher)
 
 
 def _is_installed(module: ModuleType) -> bool:

@@ -18,6 +18,7 @@ from dioptra_ray import pyplugs
 from dioptra_ray.errors import PreconditionError
 from dioptra_ray.plugins import activation
 from dioptra_ray.plugins.activation import PluginSet, activate, active_root, forget
+from dioptra_ray.plugins.residence import Residence
 
 MakeSet = Callable[..., PluginSet]
 
@@ -70,12 +71,12 @@ def test_two_versions_of_a_plugin_never_meet(make_set: MakeSet) -> None:
     assert not pyplugs.exists("plug", "tasks")
 
 
-def test_a_warm_set_keeps_its_modules_and_imports_nothing(make_set: MakeSet) -> None:
+def test_a_job_may_go_on_with_the_modules_of_its_last_activation(make_set: MakeSet) -> None:
     plugin_set = make_set("s", {"plug/tasks.py": "count = 0\n" + registered("0")})
-    with activate(plugin_set):
+    with activate(plugin_set, fresh=False):
         first = importlib.import_module("plug.tasks")
         first.count += 1
-    with activate(plugin_set):
+    with activate(plugin_set, fresh=False):
         again = importlib.import_module("plug.tasks")
         assert again is first
         assert again.count == 1
@@ -206,13 +207,15 @@ def test_modules_that_plugin_code_registers_by_hand_are_the_sets(make_set: MakeS
         "    made.__file__ = __file__\n    sys.modules['by_hand'] = made\n"
     )
     plugin_set = make_set("s", {"plug/tasks.py": source})
-    with activate(plugin_set):
+    with activate(plugin_set, fresh=False):
         importlib.import_module("plug.tasks")
-    with activate(plugin_set):  # warm: nothing is imported any more
+    with activate(plugin_set, fresh=False):  # warm: nothing is imported any more
         importlib.import_module("plug.tasks").add()
     assert "by_hand" not in sys.modules
-    with activate(plugin_set):
+    with activate(plugin_set, fresh=False):
         assert "by_hand" in sys.modules
+    with activate(plugin_set):
+        assert "by_hand" not in sys.modules
 
 
 def test_changes_to_sys_path_do_not_outlive_the_activation(make_set: MakeSet) -> None:
@@ -264,14 +267,14 @@ class StoppedError(BaseException):
     pass
 
 
-@pytest.mark.parametrize("moment", ["_move_in", "_collect"])
+@pytest.mark.parametrize("moment", ["__init__", "collect", "renew"])
 def test_an_interruption_never_leaves_a_set_half_active(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     def stop(*_: object) -> None:
         raise StoppedError
 
-    original = getattr(activation, moment)
+    original = getattr(Residence, moment)
 
     def interrupted(*arguments: Any) -> Any:
         signal.raise_signal(signal.SIGUSR1)
@@ -279,7 +282,7 @@ def test_an_interruption_never_leaves_a_set_half_active(
 
     plugin_set = make_set("s", {"plug/tasks.py": registered("1")})
     previous = signal.signal(signal.SIGUSR1, stop)
-    monkeypatch.setattr(activation, moment, interrupted)
+    monkeypatch.setattr(Residence, moment, interrupted)
     try:
         with pytest.raises(StoppedError), activate(plugin_set):
             pyplugs.call("plug", "tasks", "f")
@@ -297,10 +300,10 @@ def test_only_so_many_sets_are_kept(make_set: MakeSet, monkeypatch: pytest.Monke
     sets = [make_set(name, {"plug/tasks.py": registered("1")}) for name in "abc"]
     modules = {}
     for plugin_set in (sets[0], sets[1], sets[0], sets[2]):
-        with activate(plugin_set):
+        with activate(plugin_set, fresh=False):
             modules[plugin_set.key] = importlib.import_module("plug.tasks")
     for plugin_set, is_kept in zip(sets, (True, False, True), strict=True):
-        with activate(plugin_set):
+        with activate(plugin_set, fresh=False):
             again = importlib.import_module("plug.tasks")
         assert (again is modules[plugin_set.key]) == is_kept
         monkeypatch.setattr(activation, "_KEPT", 9)

@@ -1,0 +1,98 @@
+"""What a process keeps of a plugin set while it is not active."""
+
+import importlib
+import os
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dioptra_ray import alias, pyplugs
+from dioptra_ray.plugins.grafting import Graft, needed_names
+from dioptra_ray.plugins.warmth import Warmth
+from dioptra_ray.plugins.watching import watched
+
+
+class Residence:
+    """The modules of a set, and what they have registered.
+
+    Attributes:
+        root: Holds one folder a plugin.
+        names: Top-level names that are the set's alone.
+        graft: The plugins whose names are not.
+        modules: The set's modules by name.
+        records: What they have registered.
+        is_used: Whether they may differ from what an import would give.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Get to know a set that this process has not seen."""
+        alias.install()
+        self.root = str(root)
+        for path in [path for path in sys.path_importer_cache if _is_within(path, self.root)]:
+            # Another set may have had the same directory, with other files.
+            del sys.path_importer_cache[path]
+        importlib.invalidate_caches()
+        names = _import_names(root)
+        needed = names & needed_names()
+        self._warmth = Warmth(self.owns, lambda: self.records)
+        self.graft = Graft(self.root, needed, self._warmth)
+        self.names = names - needed
+        self.modules: dict[str, ModuleType] = {}
+        self.records: pyplugs.Records = {}
+        self.is_used = False
+
+    def owns(self, name: str) -> bool:
+        """Whether a module belongs to this set: by its name, or by its file."""
+        if name.partition(".")[0] in self.names:
+            return True
+        file = getattr(sys.modules.get(name), "__dict__", {}).get("__file__")
+        if isinstance(file, str) and _is_within(file, self.root):
+            return True
+        return self.graft.owns(name)
+
+    def find_spec(self, name: str, path: Any) -> ModuleSpec | None:
+        """Find one of the set's own modules.
+
+        The ordinary search would prefer a regular package elsewhere to a plugin folder
+        without an `__init__.py`, and would merge such folders of one name.
+        """
+        top, _, below = name.partition(".")
+        if top not in self.names:
+            return None
+        spec = PathFinder.find_spec(name, path if below else [self.root])
+        if spec is not None and spec.loader is None and not below:
+            spec.submodule_search_locations = [str(Path(self.root, name))]
+        return watched(spec, self._warmth)
+
+    def collect(self) -> None:
+        """Take note of the modules that the set has now in `sys.modules`."""
+        self.modules = {name: sys.modules[name] for name in list(sys.modules) if self.owns(name)}
+
+    def renew(self) -> None:
+        """Have the modules as a process finds them that imports them for the first time.
+
+        They are still in `sys.modules`, since code of theirs may run when objects go.
+        """
+        self.is_used = False
+        try:
+            is_new = self._warmth.keeps(self.modules) and self._warmth.restore()
+        except Exception:  # noqa: BLE001 - when in doubt, import them again
+            is_new = False
+        if is_new:
+            self.records = self._warmth.registered()
+        else:
+            self._warmth.forget(self.modules)
+            self.modules = {}
+            self.records = {}
+
+
+def _is_within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + os.sep)
+
+
+def _import_names(root: Path) -> frozenset[str]:
+    folders = {entry.name for entry in root.iterdir() if entry.is_dir()}
+    modules = {entry.stem for entry in root.glob("*.py")}
+    return frozenset(name for name in folders | modules if name.isidentifier())
