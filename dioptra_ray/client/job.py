@@ -109,7 +109,7 @@ class Job:
         Raises:
             TimeoutError: It has not ended after `timeout` seconds; it goes on.
         """
-        if not self.record.is_final:
-            for _ in self.watch(timeout=timeout):
-                pass
-        return self.refresh()
+        if self.record.is_final:
+            return self.refresh()
+        self.record = self._jobs.wait(self.id, timeout=timeout).record
+        return self

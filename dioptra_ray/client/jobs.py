@@ -153,10 +153,32 @@ class Jobs:
         Raises:
             TimeoutError: The job has not ended after `timeout` seconds; it goes on.
         """
+        return self._events(job, after=after, timeout=timeout, cancellation=cancellation)
+
+    def wait(self, job: int, *, timeout: float | None = None) -> Job:
+        """Wait for a job's end, good or bad.
+
+        Raises:
+            TimeoutError: It has not ended after `timeout` seconds; it goes on.
+        """
+        for event in self._events(job, timeout=timeout, end_only=True):
+            if event.job is not None and event.job.is_final:
+                return Job(self, event.job)
+        return self.get(job)  # pragma: no cover - the stream ends with the job's end
+
+    def _events(
+        self,
+        job: int,
+        *,
+        after: int = 0,
+        timeout: float | None,
+        cancellation: Cancellation | None = None,
+        end_only: bool = False,
+    ) -> Iterator[JobEvent]:
         deadline = deadline_after(timeout)
 
         def open_stream(sequence: int) -> Iterator[JobEvent]:
-            request = pb.WatchJobRequest(id=job, after_sequence=sequence)
+            request = pb.WatchJobRequest(id=job, after_sequence=sequence, end_only=end_only)
             call = self._connection.stream(self._stub.WatchJob, request, deadline, cancellation)
             for message in call:
                 yield read_event(message)

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +57,17 @@ class RunRequest:
     timeout_seconds: float = 0.0
 
 
+Start = Callable[[Ledger, OpenJob, Mapping[str, Any]], bool]
+"""Gives a new job, with its row, to a runner in the transaction that makes it, if it can."""
+
+
 def create_job(
-    connection: sa.Connection, request: RunRequest, *, compiler: Compiler, now: dt.datetime
+    connection: sa.Connection,
+    request: RunRequest,
+    *,
+    compiler: Compiler,
+    now: dt.datetime,
+    start: Start | None = None,
 ) -> int:
     """Create a queued job and return its id.
 
@@ -85,10 +94,12 @@ def create_job(
         "parameters": json.dumps(values),
         "plan_digest": compiled.plan_digest,
     }
-    return _insert(connection, row, now)
+    return _insert(connection, row, now, start)
 
 
-def retry_job(connection: sa.Connection, job_id: int, *, now: dt.datetime) -> int:
+def retry_job(
+    connection: sa.Connection, job_id: int, *, now: dt.datetime, start: Start | None = None
+) -> int:
     """Queue a new job that repeats one that has ended, and return its id.
 
     Raises:
@@ -104,7 +115,7 @@ def retry_job(connection: sa.Connection, job_id: int, *, now: dt.datetime) -> in
             f"job {job_id} is {found['state']}; only a job that has ended can be repeated"
         )
     row = {name: found[name] for name in _REPEATED}
-    return _insert(connection, {**row, "retry_of": job_id}, now)
+    return _insert(connection, {**row, "retry_of": job_id}, now, start)
 
 
 def check_shared(
@@ -163,7 +174,9 @@ _REPEATED = (
 _INSERT = sa.insert(JOBS).returning(JOBS.c.id)
 
 
-def _insert(connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime) -> int:
+def _insert(
+    connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime, start: Start | None
+) -> int:
     values = {
         **row,
         "state": JobState.QUEUED.value,
@@ -179,6 +192,7 @@ def _insert(connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime)
         id=job_id, life=JobLife(), timeout_seconds=values["timeout_seconds"], last_event=1
     )
     ledger.begin(job)
+    if start is None or not start(ledger, job, row):
+        notify(connection, WorkArrived())
     ledger.write()
-    notify(connection, WorkArrived())
     return job_id

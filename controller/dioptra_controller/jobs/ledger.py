@@ -13,9 +13,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller.database.engine import notify
-from dioptra_controller.database.job_tables import JOB_EVENTS, JOB_LOGS, JOBS
+from dioptra_controller.database.job_tables import JOB_EVENTS, JOB_LOGS
 from dioptra_controller.jobs import events, metrics, open_jobs, sweep_counts
-from dioptra_controller.jobs.notices import JobChanged, Notice, StopWanted, WorkArrived
+from dioptra_controller.jobs.notices import (
+    JobChanged,
+    JobEnded,
+    Notice,
+    SlotFreed,
+    StopWanted,
+    WorkArrived,
+)
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.reports import Failure, LogLine, MetricPoint
 from dioptra_controller.jobs.state import JobLife, JobState
@@ -46,7 +53,8 @@ class Ledger:
         """Lock and read jobs; those that do not exist are left out."""
         missing = sorted(set(ids) - self._jobs.keys())
         for begin in range(0, len(missing), _LONGEST_IN):
-            self.open_where(JOBS.c.id.in_(missing[begin : begin + _LONGEST_IN]))
+            found = open_jobs.read_by_id(self.connection, missing[begin : begin + _LONGEST_IN])
+            self._jobs.update((job.id, job) for job in found)
         return self._jobs
 
     def open_where(self, condition: sa.ColumnElement[bool]) -> list[OpenJob]:
@@ -77,13 +85,16 @@ class Ledger:
                 self._notices[StopWanted(life.runner_id, job.id, life.attempt)] = None
             return
         self._count(job, before.state, life.state)
+        if before.runner_id is not None:
+            self._notices[SlotFreed(before.runner_id, job.id)] = None
+        if JobState.QUEUED in (before.state, life.state) and life.state is not JobState.STARTED:
+            self._notices[WorkArrived()] = None
         if life.state is JobState.STARTED:
             job.start_time = job.start_time or self.now
             limit = job.timeout_seconds
             job.deadline = self.now + dt.timedelta(seconds=limit) if limit else None
         else:
             job.deadline = None
-            self._notices[WorkArrived()] = None
         if life.state is JobState.QUEUED:
             job.steps = {}
         if life.state.is_final:
@@ -163,6 +174,7 @@ class Ledger:
             job.steps[name] = status
             self._append_step(job, name)
         self._ended.append(job)
+        self._notices[JobEnded(job.id)] = None
 
     def _count(self, job: OpenJob, before: JobState, after: JobState) -> None:
         if job.sweep_id is not None:

@@ -11,6 +11,13 @@ class JobChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job has reached its final state."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SweepChanged:
     """Counts of a sweep have changed."""
 
@@ -19,7 +26,15 @@ class SweepChanged:
 
 @dataclass(frozen=True, slots=True)
 class WorkArrived:
-    """There is something to assign, or room for it: a job was queued, a slot came free."""
+    """There may be something to assign: a job was queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFreed:
+    """A runner holds one job less."""
+
+    runner_id: str
+    job_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +46,4 @@ class StopWanted:
     attempt: int
 
 
-Notice = JobChanged | SweepChanged | WorkArrived | StopWanted
+Notice = JobChanged | JobEnded | SweepChanged | WorkArrived | SlotFreed | StopWanted

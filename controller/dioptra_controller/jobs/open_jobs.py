@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ _CHANGING = (
     "last_event",
     "last_log",
 )
+_SELECT = sa.select(*_COLUMNS).order_by(JOBS.c.id).with_for_update()
+_BY_ID = _SELECT.where(JOBS.c.id.in_(sa.bindparam("ids", expanding=True)))
 _UPDATE = (
     sa.update(JOBS)
     .where(JOBS.c.id == sa.bindparam("job_id"))
@@ -83,8 +85,12 @@ class OpenJob:
 
 def read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[OpenJob]:
     """Lock and read the jobs of a condition, by id."""
-    query = sa.select(*_COLUMNS).where(condition).order_by(JOBS.c.id).with_for_update()
-    return [_read_row(row) for row in connection.execute(query)]
+    return [_read_row(row) for row in connection.execute(_SELECT.where(condition))]
+
+
+def read_by_id(connection: sa.Connection, ids: Sequence[int]) -> list[OpenJob]:
+    """Lock and read jobs; those that do not exist are left out."""
+    return [_read_row(row) for row in connection.execute(_BY_ID, {"ids": ids})]
 
 
 def write(connection: sa.Connection, jobs: Iterable[OpenJob]) -> None:

@@ -25,6 +25,7 @@ class JobRecord:
     Attributes:
         progress: What changes about it.
         outline: Its steps as the plan has them; None where they are not shown.
+        last_event: Sequence of its newest event.
     """
 
     id: int
@@ -43,6 +44,7 @@ class JobRecord:
     timeout_seconds: float
     progress: Progress
     outline: Outline | None = None
+    last_event: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,4 +122,5 @@ def _read(row: Any, outline: Outline | None = None) -> JobRecord:
         timeout_seconds=row.timeout_seconds,
         progress=progress,
         outline=outline,
+        last_event=row.last_event,
     )

@@ -107,6 +107,16 @@ def write_event(
     return message
 
 
+def write_end(job: JobRecord, runners: Iterable[RunnerInfo]) -> job_service_pb2.WatchJobResponse:
+    """The event that a job has ended, which is always its last one."""
+    message = job_service_pb2.WatchJobResponse(
+        sequence=job.last_event,
+        event_time=to_timestamp(job.progress.end_time or job.create_time),
+    )
+    message.job_state_changed.job.CopyFrom(write_job(job, runners))
+    return message
+
+
 def write_step(step: StepOutline, status: StepStatus) -> job_pb2.Step:
     """A step."""
     return job_pb2.Step(

@@ -1,6 +1,7 @@
 """JobService."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,9 @@ from dioptra_controller.jobs.outline import Outlines
 from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry.requests import once
 from dioptra_controller.rpc import job_messages as messages
+from dioptra_controller.scheduling import immediate
 from dioptra_controller.scheduling.hub import Hub
+from dioptra_controller.scheduling.sessions import Introduction
 from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as pb_grpc
 
@@ -29,8 +32,8 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """Create one, once for a request id."""
         run, compiler, now = messages.read_create(request), self._compiler, self._hub.now()
 
-        def create(connection: sa.Connection) -> int:
-            return creation.create_job(connection, run, compiler=compiler, now=now)
+        def create(connection: sa.Connection, start: creation.Start) -> int:
+            return creation.create_job(connection, run, compiler=compiler, now=now, start=start)
 
         job = await self._make(request, create)
         return pb.CreateJobResponse(job=messages.write_job(job, self._hub.runners()))
@@ -39,8 +42,8 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """Repeat one, once for a request id."""
         now = self._hub.now()
 
-        def repeat(connection: sa.Connection) -> int:
-            return creation.retry_job(connection, request.id, now=now)
+        def repeat(connection: sa.Connection, start: creation.Start) -> int:
+            return creation.retry_job(connection, request.id, now=now, start=start)
 
         job = await self._make(request, repeat)
         return pb.RetryJobResponse(job=messages.write_job(job, self._hub.runners()))
@@ -70,7 +73,10 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: Any
     ) -> AsyncIterator[pb.WatchJobResponse]:
-        """Send its events, from any sequence on, until the last one."""
+        """Send its events, from any sequence on, until the last one; or that one only."""
+        if request.end_only:
+            yield await self._wait_for_end(request.id)
+            return
         after = request.after_sequence
         job = await self._database.read(records.get, request.id, self._hub.outlines)
         with self._hub.watch_job(request.id) as changed:
@@ -123,15 +129,29 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def _make(
         self,
         request: pb.CreateJobRequest | pb.RetryJobRequest,
-        make: Callable[[sa.Connection], int],
+        make: Callable[[sa.Connection, creation.Start], int],
     ) -> records.JobRecord:
-        return await self._hub.write(_make_once, request, make, self._hub.outlines)
+        def once(connection: sa.Connection, runners: Sequence[Introduction]) -> records.JobRecord:
+            start = partial(immediate.start, runners)
+            return _make_once(
+                connection, request, lambda: make(connection, start), self._hub.outlines
+            )
+
+        return await self._hub.create(once)
+
+    async def _wait_for_end(self, job_id: int) -> pb.WatchJobResponse:
+        with self._hub.watch_end(job_id) as ended:
+            job = await self._database.read(records.get, job_id, self._hub.outlines)
+            if not job.progress.state.is_final:
+                await ended.wait()
+                job = await self._database.read(records.get, job_id, self._hub.outlines)
+        return messages.write_end(job, self._hub.runners())
 
 
 def _make_once(
     connection: sa.Connection,
     request: pb.CreateJobRequest | pb.RetryJobRequest,
-    make: Callable[[sa.Connection], int],
+    make: Callable[[], int],
     outlines: Outlines,
 ) -> records.JobRecord:
     job_id = once(
@@ -139,6 +159,6 @@ def _make_once(
         request.request_id,
         method=type(request).__name__.removesuffix("Request"),
         content=request.SerializeToString(deterministic=True),
-        create=lambda: str(make(connection)),
+        create=lambda: str(make()),
     )
     return records.get(connection, int(job_id), outlines)

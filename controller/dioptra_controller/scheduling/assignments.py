@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -39,6 +39,34 @@ _COLUMNS = (
 )
 
 
+_LEASEHOLDERS = (
+    sa.select(JOBS.c.runner_id, sa.func.count())
+    .where(JOBS.c.state == JobState.STARTED.value)
+    .group_by(JOBS.c.runner_id)
+)
+_IN_QUEUES = JOBS.c.queue.in_(sa.bindparam("queues", expanding=True))
+_WAITING_JOBS = (
+    sa.select(JOBS.c.id, JOBS.c.queue)
+    .where(_QUEUED, _IN_QUEUES, JOBS.c.sweep_id.is_(None))
+    .order_by(JOBS.c.id)
+    .limit(sa.bindparam("room", type_=sa.Integer))
+)
+_WAITING_TRIALS = (
+    sa.select(JOBS.c.id, JOBS.c.sweep_id)
+    .where(_QUEUED, _IN_QUEUES, JOBS.c.sweep_id.is_not(None))
+    .order_by(JOBS.c.id)
+    .limit(sa.bindparam("room", type_=sa.Integer))
+)
+_OPEN_SWEEPS = (
+    sa.select(SWEEPS.c.id, SWEEPS.c.queue, SWEEPS.c.started, SWEEPS.c.size, SWEEPS.c.next_trial)
+    .where(
+        SWEEPS.c.state == SweepState.STARTED.value,
+        SWEEPS.c.queue.in_(sa.bindparam("queues", expanding=True)),
+    )
+    .order_by(SWEEPS.c.id)
+)
+
+
 def assign(
     connection: sa.Connection,
     runners: Iterable[Introduction],
@@ -55,14 +83,7 @@ def assign(
         What was decided, and how many jobs each runner holds then.
     """
     held = list_leaseholders(connection)
-    rooms = [
-        RunnerRoom(
-            runner_id=runner.runner_id,
-            queues=frozenset(runner.queues),
-            free=max(0, runner.slots - held.get(runner.runner_id, 0)),
-        )
-        for runner in runners
-    ]
+    rooms = list_rooms(runners, held)
     grants = _decide(connection, rooms, singles_in_a_row)
     if not grants:
         return [], held
@@ -74,11 +95,21 @@ def assign(
     return grants, list_leaseholders(connection)
 
 
+def list_rooms(runners: Iterable[Introduction], held: Mapping[str, int]) -> list[RunnerRoom]:
+    """How much each runner can take that holds so many jobs."""
+    return [
+        RunnerRoom(
+            runner_id=runner.runner_id,
+            queues=frozenset(runner.queues),
+            free=max(0, runner.slots - held.get(runner.runner_id, 0)),
+        )
+        for runner in runners
+    ]
+
+
 def list_leaseholders(connection: sa.Connection) -> dict[str, int]:
     """How many jobs each runner holds that holds any, connected or not."""
-    started = JOBS.c.state == JobState.STARTED.value
-    query = sa.select(JOBS.c.runner_id, sa.func.count()).where(started).group_by(JOBS.c.runner_id)
-    return dict(iter(connection.execute(query)))
+    return dict(iter(connection.execute(_LEASEHOLDERS)))
 
 
 def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[Assignment]:
@@ -93,7 +124,7 @@ def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[
             for artifact_id in given.values():
                 if artifact_id not in artifacts:
                     artifacts[artifact_id] = catalog.get(connection, artifact_id)
-            inputs = tuple(_input(name, artifacts[number]) for name, number in given.items())
+            inputs = tuple(write_input(name, artifacts[number]) for name, number in given.items())
             found.append(
                 Assignment(
                     runner_id=row.runner_id,
@@ -125,25 +156,14 @@ def _decide(
 
 
 def _waiting_jobs(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingJob]:
-    query = (
-        sa.select(JOBS.c.id, JOBS.c.queue)
-        .where(_QUEUED, JOBS.c.queue.in_(queues), JOBS.c.sweep_id.is_(None))
-        .order_by(JOBS.c.id)
-        .limit(room)
-    )
-    return [WaitingJob(job_id=row.id, queue=row.queue) for row in connection.execute(query)]
+    rows = connection.execute(_WAITING_JOBS, {"queues": queues, "room": room})
+    return [WaitingJob(job_id=row.id, queue=row.queue) for row in rows]
 
 
 def _waiting_sweeps(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingSweep]:
     repeated: dict[int, list[int]] = {}
-    query = sa.select(JOBS.c.id, JOBS.c.sweep_id)
-    query = query.where(_QUEUED, JOBS.c.queue.in_(queues), JOBS.c.sweep_id.is_not(None))
-    for row in connection.execute(query.order_by(JOBS.c.id).limit(room)):
+    for row in connection.execute(_WAITING_TRIALS, {"queues": queues, "room": room}):
         repeated.setdefault(row.sweep_id, []).append(row.id)
-    columns = (SWEEPS.c.id, SWEEPS.c.queue, SWEEPS.c.started, SWEEPS.c.size, SWEEPS.c.next_trial)
-    open_sweeps = sa.select(*columns).where(
-        SWEEPS.c.state == SweepState.STARTED.value, SWEEPS.c.queue.in_(queues)
-    )
     return [
         WaitingSweep(
             sweep_id=row.id,
@@ -152,7 +172,7 @@ def _waiting_sweeps(connection: sa.Connection, queues: list[str], room: int) -> 
             repeated=tuple(repeated.get(row.id, ())),
             unmade=row.size - row.next_trial,
         )
-        for row in connection.execute(open_sweeps.order_by(SWEEPS.c.id))
+        for row in connection.execute(_OPEN_SWEEPS, {"queues": queues})
     ]
 
 
@@ -181,7 +201,8 @@ def _lease_trials(ledger: Ledger, grants: Sequence[Grant], spaces: Spaces) -> li
     return leased
 
 
-def _input(name: str, artifact: catalog.ArtifactRecord) -> ArtifactInput:
+def write_input(name: str, artifact: catalog.ArtifactRecord) -> ArtifactInput:
+    """What a runner must know of an artifact that is given to a job."""
     return ArtifactInput(
         name=name,
         artifact_id=artifact.id,

@@ -15,7 +15,14 @@ import sqlalchemy as sa
 import structlog
 
 from dioptra_controller.database.engine import Database
-from dioptra_controller.jobs.notices import JobChanged, StopWanted, SweepChanged, WorkArrived
+from dioptra_controller.jobs.notices import (
+    JobChanged,
+    JobEnded,
+    SlotFreed,
+    StopWanted,
+    SweepChanged,
+    WorkArrived,
+)
 from dioptra_controller.jobs.outline import Outlines
 from dioptra_controller.jobs.reports import Report
 from dioptra_controller.scheduling import assignments, intake, leases
@@ -66,6 +73,8 @@ class Hub:
         self._watchers = Watchers()
         self._work = asyncio.Event()
         self._singles_in_a_row = 0
+        # Whether somebody may wait for a slot: only then is a free one news.
+        self._has_backlog = True
         # Taking leases back and greeting their holder must not overlap.
         self._lease_lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,11 +105,19 @@ class Hub:
             match notice:
                 case JobChanged(job_id):
                     self._watchers.wake(("job", job_id))
+                case JobEnded(job_id):
+                    self._watchers.wake(("end", job_id))
                 case SweepChanged(sweep_id):
                     self._watchers.wake(("sweep", sweep_id))
                 case WorkArrived():
                     self._work.set()
+                case SlotFreed(runner_id):
+                    self._sessions.change_count(runner_id, -1)
+                    if self._has_backlog:
+                        self._work.set()
                 case Assignment(runner_id=runner_id):
+                    self._sessions.change_count(runner_id, +1)
+                    self._sessions.expect([runner_id])
                     # One that cannot be sent is sent again at the next hello, or expires.
                     self._send(runner_id, notice)
                 case StopWanted(runner_id, job_id, attempt):
@@ -118,6 +135,13 @@ class Hub:
         task.add_done_callback(self._written)
         return await asyncio.shield(task)
 
+    async def create(self, function: Callable[[sa.Connection, Sequence[Introduction]], T]) -> T:
+        """`write` something that makes a job, with the runners that it may be given to."""
+        if not self._sessions.have_room():
+            return await self.write(function, ())
+        async with self._lease_lock:
+            return await self.write(function, self._sessions.welcome())
+
     def runners(self) -> Sequence[RunnerInfo]:
         """The connected runners, sorted by name."""
         infos = [session.describe() for session in self._sessions if session.is_welcome]
@@ -126,6 +150,10 @@ class Hub:
     def watch_job(self, job_id: int) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever a job has new events or log records."""
         return self._watchers.watch(("job", job_id))
+
+    def watch_end(self, job_id: int) -> AbstractContextManager[asyncio.Event]:
+        """An event that is set when a job has reached its final state."""
+        return self._watchers.watch(("end", job_id))
 
     def watch_sweep(self, sweep_id: int) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever the counts of a sweep have changed."""
@@ -188,6 +216,8 @@ class Hub:
         """Fill the free slots of the runners, once."""
         async with self._lease_lock:
             runners = self._sessions.welcome()
+            # Until the answer is known, for what happens meanwhile.
+            self._has_backlog = True
             if not runners:
                 return
             grants, held = await self.write(
@@ -199,6 +229,8 @@ class Hub:
             )
         self._singles_in_a_row = singles_at_end(grants, self._singles_in_a_row)
         self._sessions.count(held)
+        rooms = assignments.list_rooms(runners, held)
+        self._has_backlog = any(room.free == 0 for room in rooms)
 
     def _send(self, runner_id: str, message: Message) -> None:
         if session := self._sessions.find(runner_id):

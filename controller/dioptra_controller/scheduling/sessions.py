@@ -138,6 +138,15 @@ class Sessions:
         """The runners that jobs may be assigned to."""
         return [session.introduction for session in self if session.is_welcome]
 
+    def have_room(self) -> bool:
+        """Whether a runner seems to have a free slot; the database knows."""
+        return any(session.started_jobs < session.introduction.slots for session in self)
+
+    def change_count(self, runner_id: str, change: int) -> None:
+        """A runner was given a job, or has ended one."""
+        if session := self._sessions.get(runner_id):
+            session.started_jobs = max(0, session.started_jobs + change)
+
     def count(self, held: Mapping[str, int]) -> None:
         """Remember how many jobs each runner holds."""
         for session in self:

@@ -270,19 +270,23 @@ class WatchJobRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    END_ONLY_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """The job."""
     after_sequence: _builtins.int
     """The last sequence seen; 0 means from the beginning."""
+    end_only: _builtins.bool
+    """Send nothing but the last event, the change into the final state, with the whole job."""
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
         after_sequence: _builtins.int = ...,
+        end_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "end_only", b"end_only", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

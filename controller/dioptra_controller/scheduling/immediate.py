@@ -1,0 +1,69 @@
+"""The short way of a job to a runner: leased in the transaction that makes it.
+
+Most jobs come when a runner has room and nobody waits. Deciding about them later, in a
+transaction of its own, would double the time until they run. Whoever waits goes first, so
+a job that finds anybody waiting waits as well, for the ordinary decision.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller.artifacts import catalog
+from dioptra_controller.database.engine import notify
+from dioptra_controller.database.job_tables import JOBS, SWEEPS
+from dioptra_controller.jobs.ledger import Ledger
+from dioptra_controller.jobs.open_jobs import OpenJob
+from dioptra_controller.jobs.state import JobState
+from dioptra_controller.jobs.sweep_counts import SweepState
+from dioptra_controller.scheduling.assignments import list_leaseholders, list_rooms, write_input
+from dioptra_controller.scheduling.decision import WaitingJob, decide
+from dioptra_controller.scheduling.messages import Assignment, Lease
+from dioptra_controller.scheduling.sessions import Introduction
+
+_OTHERS = sa.union_all(
+    sa.select(JOBS.c.id).where(
+        JOBS.c.state == JobState.QUEUED.value,
+        JOBS.c.queue == sa.bindparam("queue"),
+        JOBS.c.id != sa.bindparam("job"),
+    ),
+    sa.select(SWEEPS.c.id).where(
+        SWEEPS.c.state == SweepState.STARTED.value, SWEEPS.c.queue == sa.bindparam("queue")
+    ),
+).limit(1)
+
+
+def start(
+    runners: Iterable[Introduction], ledger: Ledger, job: OpenJob, row: Mapping[str, Any]
+) -> bool:
+    """Lease a new job to a runner, unless others wait or none has room.
+
+    The runner hears of it when the transaction commits.
+    """
+    connection = ledger.connection
+    if connection.execute(_OTHERS, {"queue": row["queue"], "job": job.id}).first() is not None:
+        return False
+    rooms = list_rooms(runners, list_leaseholders(connection))
+    grants = decide(rooms, [WaitingJob(job_id=job.id, queue=row["queue"])], ())
+    if not grants:
+        return False
+    ledger.move(job, job.life.lease(grants[0].runner_id))
+    given: Mapping[str, int] = json.loads(row["artifact_inputs"])
+    notify(
+        connection,
+        Assignment(
+            runner_id=grants[0].runner_id,
+            lease=Lease(job.id, job.life.attempt),
+            plan_digest=row["plan_digest"],
+            parameters_json=row["parameters"],
+            artifact_inputs=tuple(
+                write_input(name, catalog.get(connection, number)) for name, number in given.items()
+            ),
+            timeout_seconds=row["timeout_seconds"],
+            entrypoint=row["entrypoint"],
+            experiment=row["experiment"],
+        ),
+    )
+    return True
