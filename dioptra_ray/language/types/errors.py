@@ -17,3 +17,9 @@ class TypeDefinitionError(InvalidRequestError):
         super().__init__(message, code=code, type_name=str(type_name))
         self.code = code
         self.type_name = type_name
+
+
+class TypesTooLargeError(InvalidRequestError):
+    """Types have so many parts that comparing them would take too long."""
+
+    reason = "TYPES_TOO_LARGE"

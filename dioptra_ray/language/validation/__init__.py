@@ -5,6 +5,7 @@ from typing import Any
 
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.language.limits import find_excess
+from dioptra_ray.language.types.errors import TypesTooLargeError
 from dioptra_ray.language.validation.execution import execution_is_well_formed
 from dioptra_ray.language.validation.findings import Finding
 from dioptra_ray.language.validation.placing import to_issue
@@ -27,6 +28,8 @@ def validate(
     """
     try:
         findings = list(_find(description, artifact_tasks or {}))
+    except TypesTooLargeError as error:
+        findings = [_too_large(error.message)]
     except RecursionError:
         findings = [_too_large("its types or values are nested too deeply")]
     return [to_issue(finding, description) for finding in findings]

@@ -1,6 +1,8 @@
 """Steps: which task they call, and with which arguments."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from dioptra_ray.language.validation.findings import Finding, listing, show
 from dioptra_ray.language.validation.scope import Call, Scope, Task, read_call
@@ -74,27 +76,24 @@ def _too_many(call: Call, task: Task) -> Iterator[Finding]:
 
 
 def _keywords(scope: Scope, call: Call, task: Task) -> Iterator[Finding]:
-    names = [each.name for each in task.inputs]
-    by_position = dict.fromkeys(names[: len(call.positional)])
-    known = frozenset(names)
     for name, path, _ in call.keyword:
-        if name not in known:
+        rank = task.ranks.get(name)
+        if rank is None:
             yield Finding(
                 code="call.unknown_keyword",
                 message=(
                     f"Step {call.shown} gives {show(name)}, which is no input of task "
-                    f"{show(call.task)}.{scope.suggest(name, names)}"
+                    f"{show(call.task)}.{scope.suggest(name, task.ranks)}"
                 ),
                 path=path,
                 at_key=True,
             )
-        elif name in by_position:
+        elif rank < len(call.positional):
             yield Finding(
                 code="call.assigned_twice",
                 message=(
                     f"Step {call.shown} gives input {show(name)} of task "
-                    f"{show(call.task)} twice: by position "
-                    f"{names.index(name) + 1} and by name."
+                    f"{show(call.task)} twice: by position {rank + 1} and by name."
                 ),
                 path=path,
                 at_key=True,
@@ -103,12 +102,14 @@ def _keywords(scope: Scope, call: Call, task: Task) -> Iterator[Finding]:
 
 def _missing(call: Call, task: Task) -> Iterator[Finding]:
     by_name = {name for name, _, _ in call.keyword}
-    for each in task.inputs[len(call.positional) :]:
-        if each.required and each.name not in by_name:
+    first = bisect_left(task.required, len(call.positional))
+    for rank in islice(task.required, first, None):
+        name = task.inputs[rank].name
+        if name not in by_name:
             yield Finding(
                 code="call.missing_required",
                 message=(
-                    f"Step {call.shown} does not give the input {show(each.name)} that "
+                    f"Step {call.shown} does not give the input {show(name)} that "
                     f"task {show(call.task)} needs."
                 ),
                 path=call.path,

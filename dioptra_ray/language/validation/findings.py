@@ -3,6 +3,7 @@
 import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from dioptra_ray.language.issues import Severity
@@ -46,7 +47,7 @@ def show(value: Any) -> str:
 
 def listing(values: Iterable[Any], *, limit: int = 8) -> str:
     """Several values in a message."""
-    shown = [show(value) for value in values]
+    shown = [show(value) for value in islice(values, limit + 1)]
     return ", ".join(shown[:limit]) + (" and more" if len(shown) > limit else "")
 
 

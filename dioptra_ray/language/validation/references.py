@@ -1,6 +1,6 @@
 """References: what `$name` and `$name.output` point to, and that steps can be put in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from dioptra_ray.language.graph import (
@@ -11,7 +11,7 @@ from dioptra_ray.language.graph import (
 )
 from dioptra_ray.language.paths import Path
 from dioptra_ray.language.validation.findings import Finding, listing, show
-from dioptra_ray.language.validation.scope import Output, Scope
+from dioptra_ray.language.validation.scope import Scope
 
 _Problem = tuple[str, str]
 
@@ -125,14 +125,15 @@ def _find_problem(scope: Scope, reference: Reference) -> _Problem | None:
             f'write "${name}".'
         )
     if name in scope.artifact_inputs:
-        return _check_artifact_output(scope, reference, scope.artifact_inputs[name])
+        return _check_artifact_output(scope, reference)
     return "unresolvable", _unresolvable(scope, reference)
 
 
 def _check_step(scope: Scope, reference: Reference) -> _Problem | None:
     """A step must have the output whichever alternative is chosen."""
-    for call in scope.calls_of[reference.name]:
-        problem = _check_step_output(scope, reference, scope.outputs_of(call))
+    for call in scope.outcomes[reference.name]:
+        count = len(scope.tasks[call.task].outputs)
+        problem = _check_step_output(scope, reference, scope.outputs_of(call), count)
         if problem is not None and call.choice:
             kind, message = problem
             return kind, f"with {call.choice}, {message}"
@@ -142,7 +143,7 @@ def _check_step(scope: Scope, reference: Reference) -> _Problem | None:
 
 
 def _check_step_output(
-    scope: Scope, reference: Reference, outputs: Sequence[Output]
+    scope: Scope, reference: Reference, outputs: Collection[str], count: int
 ) -> _Problem | None:
     name = reference.name
     if reference.output is not None:
@@ -151,42 +152,41 @@ def _check_step_output(
         return "step_without_output", (
             f'"${name}" refers to a step whose task declares no outputs.'
         )
-    if len(outputs) > 1:
+    if count > 1:
         return "step_output_name_needed", _name_needed(name, outputs, "step")
     return None
 
 
-def _check_artifact_output(
-    scope: Scope, reference: Reference, outputs: Sequence[Output]
-) -> _Problem | None:
+def _check_artifact_output(scope: Scope, reference: Reference) -> _Problem | None:
     name = reference.name
+    outputs = scope.artifact_types[name]
     if reference.output is not None:
         return _check_output_name(scope, reference, outputs, "artifact")
     if not outputs:
         return "artifact_without_output", (
             f'"${name}" refers to an artifact input that declares no outputs.'
         )
-    if len(outputs) > 1:
+    # Counted as they are written: their names may repeat.
+    if len(scope.artifact_inputs[name]) > 1:
         return "artifact_output_name_needed", _name_needed(name, outputs, "artifact input")
     return None
 
 
 def _check_output_name(
-    scope: Scope, reference: Reference, outputs: Sequence[Output], kind: str
+    scope: Scope, reference: Reference, outputs: Collection[str], kind: str
 ) -> _Problem | None:
-    names = [output.name for output in outputs]
-    if reference.output in names:
+    if reference.output in outputs:
         return None
     what = "step" if kind == "step" else "artifact input"
-    known = f"it has {listing(names)}" if names else "it has none"
+    known = f"it has {listing(outputs)}" if outputs else "it has none"
     return f"unknown_{kind}_output", (
         f"{what} {show(reference.name)} has no output {show(reference.output)}; {known}."
-        f"{scope.suggest(reference.output, names)}"
+        f"{scope.suggest(reference.output, outputs)}"
     )
 
 
-def _name_needed(name: str, outputs: Sequence[Output], what: str) -> str:
-    names = listing(f"${name}.{output.name}" for output in outputs)
+def _name_needed(name: str, outputs: Collection[str], what: str) -> str:
+    names = listing(f"${name}.{output}" for output in outputs)
     return f'"${name}" refers to a {what} with several outputs; write one of {names}.'
 
 

@@ -6,12 +6,12 @@ fits no union of tuples although each choice alone would. So a misfit is looked 
 choice before it is reported.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from typing import Any, Final
 
 from dioptra_ray.language.graph import Reference, find_references
-from dioptra_ray.language.types import Type, infer, is_compatible
+from dioptra_ray.language.types import Type, infer
 from dioptra_ray.language.types.model import UnionType
 from dioptra_ray.language.validation.scope import Call, Scope
 
@@ -40,6 +40,15 @@ class Resolver:
             found = self._known[reference] = self._resolve(reference)
         return found
 
+    def parameter(self, name: Any) -> Type:
+        """The declared type of a parameter, else that of its default."""
+        value = self.scope.parameters[name]
+        if not isinstance(value, Mapping):
+            return infer(value)
+        if "type" in value:
+            return self.scope.built_types[value["type"]]
+        return infer(value["default"])
+
     def is_open(self, value: Any) -> bool:
         """Whether the type of a value depends on what is chosen."""
         return bool(self._open_steps(value))
@@ -47,12 +56,12 @@ class Resolver:
     def misfits(self, value: Any, declared: Type) -> Iterator[tuple[Type, str]]:
         """The types that do not fit, with the choices, as ` with a=x and b=y`, that make them."""
         steps = self._open_steps(value)
-        combinations = product(*(self.scope.calls_of[step] for step in steps))
+        combinations = product(*(self.scope.outcomes[step] for step in steps))
         for calls in islice(combinations, min(MAX_COMBINATIONS, self._left)):
             self._left -= 1
             chosen = dict(zip(steps, calls, strict=True))
             found = infer(value, lambda reference: self._chosen(reference, chosen))  # noqa: B023
-            if not is_compatible(found, declared):
+            if not self.scope.comparer.fits(found, declared):
                 yield found, " with " + " and ".join(call.choice for call in calls)
         if next(combinations, None) is not None:
             yield infer(value, self), " over all choices"
@@ -61,7 +70,7 @@ class Resolver:
         names = dict.fromkeys(
             reference.name for reference in find_references(value) if self._is_step(reference)
         )
-        return [name for name in names if len(self.scope.calls_of[name]) > 1]
+        return [name for name in names if len(self.scope.outcomes[name]) > 1]
 
     def _is_step(self, reference: Reference) -> bool:
         hidden = reference.output is None and reference.name in self.scope.parameters
@@ -75,18 +84,15 @@ class Resolver:
     def _resolve(self, reference: Reference) -> Type:
         scope, name = self.scope, reference.name
         if self._is_step(reference):
-            types = dict.fromkeys(self._output(call, reference) for call in scope.calls_of[name])
+            types = dict.fromkeys(self._output(call, reference) for call in scope.outcomes[name])
             return next(iter(types)) if len(types) == 1 else UnionType(types)
         if reference.output is None and name in scope.parameters:
-            return scope.parameter_type(name)
-        # Names may repeat within an artifact input; the first counts.
-        outputs = scope.artifact_inputs[name]
-        return scope.built_types[
-            next(o.type for o in outputs if reference.output in (None, o.name))
-        ]
+            return self.parameter(name)
+        return self._of(scope.artifact_types[name], reference)
 
     def _output(self, call: Call, reference: Reference) -> Type:
-        outputs = self.scope.outputs_of(call)
-        return self.scope.built_types[
-            next(o.type for o in outputs if reference.output in (None, o.name))
-        ]
+        return self._of(self.scope.outputs_of(call), reference)
+
+    def _of(self, outputs: Mapping[str, str], reference: Reference) -> Type:
+        name = next(iter(outputs)) if reference.output is None else reference.output
+        return self.scope.built_types[outputs[name]]

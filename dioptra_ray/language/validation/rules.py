@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from dioptra_ray.language.validation import calls, names, references, swaps, tasks, typing
 from dioptra_ray.language.validation.findings import Finding
 from dioptra_ray.language.validation.scope import Scope
+
+MAX_FINDINGS: Final = 10_000
+"""Of one rule: a short text can have any number of problems, and nobody reads them all."""
 
 Check = Callable[[Scope], Iterator[Finding]]
 
@@ -79,7 +84,7 @@ def _apply(rules: tuple[Rule, ...], scope: Scope) -> Iterator[Finding]:
     for rule in rules:
         if not clean.issuperset(rule.after):
             continue
-        found = list(rule.check(scope))
+        found = list(islice(rule.check(scope), MAX_FINDINGS))
         if not found:
             clean.add(rule.check)
         yield from found

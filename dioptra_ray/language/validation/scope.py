@@ -4,8 +4,8 @@ A scope is made of a description whose shape is right, so everything here may be
 without further checks; names may still be of any type, and point nowhere.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,8 @@ from dioptra_ray.language.alternatives import Alternative, alternatives
 from dioptra_ray.language.graph import task_key
 from dioptra_ray.language.paths import Path
 from dioptra_ray.language.suggestions import Suggestions
-from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types, infer
+from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types
+from dioptra_ray.language.types.compatibility import Comparer
 from dioptra_ray.language.validation.findings import show
 
 
@@ -36,7 +37,7 @@ class Output:
     path: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A task of the `tasks` section."""
 
@@ -44,6 +45,19 @@ class Task:
     plugin: str
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """The position of each input."""
+        ranks: dict[str, int] = {}
+        for rank, each in enumerate(self.inputs):
+            ranks.setdefault(each.name, rank)
+        return ranks
+
+    @cached_property
+    def required(self) -> tuple[int, ...]:
+        """The positions of the inputs that must be given."""
+        return tuple(rank for rank, each in enumerate(self.inputs) if each.required)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +113,9 @@ class Scope:
             for name, outputs in description.get("artifact_inputs", {}).items()
         }
         self.suggest = Suggestions()
+        self.comparer = Comparer()
+        self._described: dict[Type, str] = {}
+        self._outputs: dict[tuple[Any, Any], Mapping[str, str]] = {}
 
     @cached_property
     def variants(self) -> list[tuple[Any, Alternative]]:
@@ -116,32 +133,43 @@ class Scope:
         return [call for call in read if call is not None]
 
     @cached_property
-    def calls_of(self) -> dict[Any, list[Call]]:
-        """The calls by step; several where a swap is open."""
-        found: dict[Any, list[Call]] = {}
+    def outcomes(self) -> dict[Any, list[Call]]:
+        """For each step, a call for every different outcome; several where a swap is open."""
+        found: dict[Any, dict[tuple[Any, Any], Call]] = {}
         for call in self.calls:
-            found.setdefault(call.step, []).append(call)
+            found.setdefault(call.step, {}).setdefault((call.task, call.outputs), call)
+        return {step: list(calls.values()) for step, calls in found.items()}
+
+    def outputs_of(self, call: Call) -> Mapping[str, str]:
+        """The types of the outputs of a call, by the names that other steps know them by."""
+        key = (call.task, call.outputs)
+        found = self._outputs.get(key)
+        if found is None:
+            outputs = self.tasks[call.task].outputs
+            names = [each.name for each in outputs] if call.outputs is None else call.outputs
+            types = (output.type for output in outputs)
+            found = self._outputs[key] = _first_of_each(zip(names, types, strict=False))
         return found
 
-    def outputs_of(self, call: Call) -> tuple[Output, ...]:
-        """The outputs of a call under the names that other steps know them by."""
-        outputs = self.tasks[call.task].outputs
-        if call.outputs is None:
-            return outputs
-        renamed = zip(call.outputs, outputs, strict=False)
-        return tuple(replace(output, name=name) for name, output in renamed)
+    @cached_property
+    def artifact_types(self) -> dict[Any, Mapping[str, str]]:
+        """The types of the outputs of each artifact input, by name; the first of a name counts."""
+        return {
+            name: _first_of_each((output.name, output.type) for output in outputs)
+            for name, outputs in self.artifact_inputs.items()
+        }
 
     @cached_property
     def built_types(self) -> dict[str, Type]:
         """The types by name; raises TypeDefinitionError."""
         return build_types(self.types)
 
-    def parameter_type(self, name: Any) -> Type:
-        """The declared type of a parameter, else that of its default."""
-        value = self.parameters[name]
-        if not isinstance(value, Mapping):
-            return infer(value)
-        return self.built_types[value["type"]] if "type" in value else infer(value["default"])
+    def describe(self, described: Type) -> str:
+        """A type in a message: short."""
+        found = self._described.get(described)
+        if found is None:
+            found = self._described[described] = show(str(described)).strip('"')
+        return found
 
     @property
     def type_names(self) -> Iterator[Any]:
@@ -152,6 +180,13 @@ class Scope:
     def knows_type(self, name: Any) -> bool:
         """Whether a type of this name may be used."""
         return name in BUILTIN_TYPES or name in self.types
+
+
+def _first_of_each(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name, declared in pairs:
+        found.setdefault(name, declared)
+    return found
 
 
 def read_outputs(outputs: Any, path: Path) -> tuple[Output, ...]:

@@ -9,7 +9,6 @@ from dioptra_ray.language.types import (
     Type,
     TypeDefinitionError,
     infer,
-    is_compatible,
     parse_type,
     referenced_names,
 )
@@ -97,12 +96,12 @@ def defaults_fit(scope: Scope) -> Iterator[Finding]:
         if not isinstance(parameter, Mapping) or not {"type", "default"} <= parameter.keys():
             continue
         found, declared = infer(parameter["default"]), scope.built_types[parameter["type"]]
-        if not is_compatible(found, declared):
+        if not scope.comparer.fits(found, declared):
             yield Finding(
                 code="param.default_mismatch",
                 message=(
-                    f"The default of parameter {show(name)} is of type {describe(found)}, which "
-                    f"does not fit {describe(declared)}."
+                    f"The default of parameter {show(name)} is of type {scope.describe(found)}, "
+                    f"which does not fit {scope.describe(declared)}."
                 ),
                 path=("parameters", name, "default"),
             )
@@ -134,7 +133,7 @@ def unions_have_no_duplicates(scope: Scope) -> Iterator[Finding]:
         for member in members:
             built = parse_type(member, scope.built_types)
             if built in seen:
-                repeated[describe(built)] = None
+                repeated[scope.describe(built)] = None
             seen.add(built)
         if repeated:
             yield Finding(
@@ -145,15 +144,11 @@ def unions_have_no_duplicates(scope: Scope) -> Iterator[Finding]:
             )
 
 
-def describe(described: Type) -> str:
-    """A type in a message: short."""
-    return show(str(described)).strip('"')
-
-
 def _mismatch(resolver: Resolver, call: Call, each: Input, value: Any) -> str:
-    declared = resolver.scope.built_types[each.type]
+    scope = resolver.scope
+    declared = scope.built_types[each.type]
     found = infer(value, resolver)
-    if is_compatible(found, declared):
+    if scope.comparer.fits(found, declared):
         return ""
     choices = ""
     if resolver.is_open(value):
@@ -161,9 +156,10 @@ def _mismatch(resolver: Resolver, call: Call, each: Input, value: Any) -> str:
         if misfit is None:
             return ""
         found, choices = misfit
+    takes = f"input {show(each.name)} of task {show(call.task)} takes {scope.describe(declared)}"
     return (
-        f"of step {call.shown} is of type {describe(found)}{choices}, but input "
-        f"{show(each.name)} of task {show(call.task)} takes {describe(declared)}.{_hint(found)}"
+        f"of step {call.shown} is of type {scope.describe(found)}{choices}, but {takes}."
+        f"{_hint(found)}"
     )
 
 

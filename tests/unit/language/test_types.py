@@ -1,5 +1,8 @@
+from typing import Any
+
 import pytest
 
+from dioptra_ray.language import validate
 from dioptra_ray.language.types import (
     MappingType,
     TypeDefinitionError,
@@ -9,6 +12,8 @@ from dioptra_ray.language.types import (
     is_compatible,
     parse_type,
 )
+from dioptra_ray.language.types.compatibility import Comparer
+from dioptra_ray.language.types.errors import TypesTooLargeError
 
 
 def test_a_type_is_known_by_its_definition():
@@ -64,3 +69,32 @@ def test_a_union_of_nothing_fits_everywhere_but_takes_only_itself():
     assert is_compatible(nothing, build_types({})["string"])
     assert is_compatible(nothing, UnionType(()))
     assert not is_compatible(MappingType({}), nothing)
+
+
+def test_chains_of_unions_are_not_compared_again_and_again():
+    """Exponentially many paths lead to the leaves; the budget of the comparer would not do."""
+    definitions: dict[str, Any] = {"a0": None, "b0": {"is_a": "a0"}}
+    for n in range(1, 300):
+        for kind in "ab":
+            before = f"{kind}{n - 1}"
+            definitions[f"{kind}{n}"] = {"union": [before, {"tuple": [before, before]}]}
+    types = build_types(definitions)
+    comparer = Comparer()
+    assert comparer.fits(types["b20"], types["a20"])
+    assert not comparer.fits(types["a20"], types["b20"])
+    last = build_types({"t": None, **{f"t{n}": {"union": ["t", "t"]} for n in range(9)}})["t8"]
+    assert comparer.fits(last, last)
+
+
+def test_types_that_are_too_large_are_refused(monkeypatch):
+    monkeypatch.setattr("dioptra_ray.language.types.compatibility.MAX_DECISIONS", 50)
+    definitions = {f"s{n}": {"list": "string"} for n in range(20)}
+    wide = {"union": [{"list": name} for name in definitions]}
+    types = build_types({**definitions, "wide": wide, "other": {"union": [{"tuple": ["wide"]}]}})
+    many = parse_type({"tuple": [{"tuple": [name]} for name in definitions] * 9}, types)
+    with pytest.raises(TypesTooLargeError):
+        is_compatible(many, parse_type({"list": "wide"}, types))
+    tasks = {"t": {"plugin": "m.f", "inputs": [{"x": "wide"}]}}
+    graph = {f"g{n}": {"t": [[[n] * n]]} for n in range(60)}
+    found = validate({"types": {**definitions, "wide": wide}, "tasks": tasks, "graph": graph})
+    assert [issue.code for issue in found] == ["description.too_large"]
