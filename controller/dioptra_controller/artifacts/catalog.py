@@ -2,13 +2,16 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import sqlalchemy
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, or_, select
 
 from dioptra_controller import paging
 from dioptra_controller.database.registry_tables import ARTIFACTS
+from dioptra_controller.database.statements import contains
+from dioptra_controller.registry.listing import has_tag
+from dioptra_controller.registry.names import check_text
 from dioptra_ray.errors import NotFoundError
 from dioptra_ray.store.manifest import Manifest
 
@@ -51,6 +54,8 @@ class ArtifactRecord:
         digest: Of the whole.
         manifest_json: What the store says about its files.
         create_time: When it became visible.
+        description: Free text.
+        delete_time: When it was deleted; its bytes are gone then, or will be soon.
     """
 
     id: int
@@ -63,6 +68,8 @@ class ArtifactRecord:
     digest: str
     manifest_json: str
     create_time: dt.datetime
+    description: str = ""
+    delete_time: dt.datetime | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -72,20 +79,33 @@ class ArtifactRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactFilter:
-    """Which artifacts to list; 0 and empty mean all."""
+    """Which artifacts to list; 0 and empty mean all.
+
+    Attributes:
+        job_id: Of this job.
+        name: With exactly this name.
+        entrypoint: Of jobs of this entrypoint.
+        search: With this text in the name or the description.
+        tag: With this tag.
+        deleted: Those that were deleted, instead of those that exist.
+    """
 
     job_id: int = 0
     name: str = ""
     entrypoint: str = ""
+    search: str = ""
+    tag: str = ""
+    deleted: bool = False
 
 
-def record(
+def record(  # noqa: PLR0913 - one argument a fact
     connection: sqlalchemy.Connection,
     *,
     name: str,
     key: str,
     manifest_json: str,
     lineage: Lineage | None = None,
+    description: str = "",
 ) -> int:
     """Make a stored artifact visible, and return its id.
 
@@ -95,12 +115,14 @@ def record(
         key: Where its bytes lie in the store; no two artifacts share one.
         manifest_json: `Manifest.to_json()` of the store.
         lineage: Where it came from; None for an upload that nothing is known of.
+        description: Free text.
     """
     known = lineage or Lineage()
     manifest = Manifest.from_json(manifest_json)
     row = {
         "name": name,
         "key": key,
+        "description": description,
         "job_id": known.job_id,
         "entrypoint": known.entrypoint,
         "step": known.step,
@@ -120,7 +142,7 @@ def record(
 
 
 def get(connection: sqlalchemy.Connection, artifact_id: int) -> ArtifactRecord:
-    """Read an artifact.
+    """Read an artifact, also one that was deleted.
 
     Raises:
         NotFoundError: There is none with that id.
@@ -132,12 +154,41 @@ def get(connection: sqlalchemy.Connection, artifact_id: int) -> ArtifactRecord:
     return _read(row)
 
 
+def refuse_deleted(artifact: ArtifactRecord) -> None:
+    """Raise if an artifact was deleted.
+
+    Raises:
+        NotFoundError: It was.
+    """
+    if artifact.delete_time is not None:
+        raise NotFoundError(
+            f"artifact {artifact.id} ({artifact.name}) was deleted at "
+            f"{artifact.delete_time:%Y-%m-%d %H:%M:%S} UTC",
+            kind="artifact",
+        )
+
+
+def describe(connection: sqlalchemy.Connection, artifact_id: int, description: str) -> bool:
+    """Change the description; returns whether it was another one.
+
+    Raises:
+        InvalidRequestError: It is not allowed.
+        NotFoundError: There is no such artifact, or it was deleted.
+    """
+    check_text(f"artifact {artifact_id}", description)
+    found = get(connection, artifact_id)
+    refuse_deleted(found)
+    statement = ARTIFACTS.update().where(ARTIFACTS.c.id == artifact_id)
+    connection.execute(statement.values(description=description))
+    return found.description != description
+
+
 def list_page(
     connection: sqlalchemy.Connection, page: paging.PageRequest, wanted: ArtifactFilter
 ) -> paging.Page[ArtifactRecord]:
     """One page of artifacts, the newest first."""
     size = paging.page_size(page.size)
-    bound = ("artifacts", wanted.job_id, wanted.name, wanted.entrypoint)
+    bound = ("artifacts", *astuple(wanted))
     after = paging.decode(page.token, *bound)
     query = select(ARTIFACTS).order_by(ARTIFACTS.c.id.desc()).limit(size + 1)
     if wanted.job_id:
@@ -146,6 +197,13 @@ def list_page(
         query = query.where(ARTIFACTS.c.name == wanted.name)
     if wanted.entrypoint:
         query = query.where(ARTIFACTS.c.entrypoint == wanted.entrypoint)
+    if wanted.search:
+        found = [contains(ARTIFACTS.c[key], wanted.search) for key in ("name", "description")]
+        query = query.where(or_(*found))
+    if wanted.tag:
+        query = query.where(has_tag("artifact", ARTIFACTS.c.id, wanted.tag))
+    deleted = ARTIFACTS.c.delete_time
+    query = query.where(deleted.is_not(None) if wanted.deleted else deleted.is_(None))
     if after is not None:
         query = query.where(ARTIFACTS.c.id < after[0])
     rows = [_read(row) for row in connection.execute(query).mappings()]
@@ -172,4 +230,6 @@ def _read(row: RowMapping) -> ArtifactRecord:
         digest=row["digest"],
         manifest_json=row["manifest"],
         create_time=row["create_time"],
+        description=row["description"],
+        delete_time=row["delete_time"],
     )

@@ -1,8 +1,12 @@
-"""Tables of the registry: named things, their immutable snapshots, and artifacts.
+"""Tables of the registry: named things, their immutable snapshots, tags, and artifacts.
 
-A named thing has one row that never changes; everything that can change lies in its
-snapshots, numbered densely from 1.
+A named thing has one row (its head); everything that can change lies in its snapshots.
+Deleting a thing takes its `name` away, by which it is found, and leaves its `label`, by
+which its history is read: so a name can be used again, and nothing that refers to a
+snapshot ever dangles.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -11,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -19,96 +24,73 @@ from sqlalchemy import (
 
 from dioptra_controller.database.metadata import METADATA, BigId, Instant, JsonText, Name
 
-EXPERIMENTS = Table(
-    "experiments",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("name", Name, nullable=False, unique=True),
-    Column("description", Text, nullable=False, default=""),
-    Column("create_time", Instant, nullable=False),
-)
 
-QUEUES = Table(
-    "queues",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("name", Name, nullable=False, unique=True),
-    Column("description", Text, nullable=False, default=""),
-    Column("create_time", Instant, nullable=False),
-)
+def _heads(table: str) -> Table:
+    return Table(
+        table,
+        METADATA,
+        Column("id", BigId, primary_key=True),
+        # What it is found by; NULL once it is deleted.
+        Column("name", Name, unique=True),
+        # What it is called, for ever.
+        Column("label", Name, nullable=False, index=True),
+        Column("create_time", Instant, nullable=False),
+        Column("delete_time", Instant),
+    )
 
-PLUGINS = Table(
-    "plugins",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("name", Name, nullable=False, unique=True),
-    Column("create_time", Instant, nullable=False),
-)
 
-PLUGIN_SNAPSHOTS = Table(
-    "plugin_snapshots",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("plugin_id", BigId, ForeignKey("plugins.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("description", Text, nullable=False),
-    # Of the bundle in the store, and of everything in this row.
+def _snapshots(of: str, *columns: "Column[Any]") -> Table:
+    owner = f"{of}_id"
+    return Table(
+        f"{of}_snapshots",
+        METADATA,
+        Column("id", BigId, primary_key=True),
+        Column(owner, BigId, ForeignKey(f"{of}s.id"), nullable=False),
+        Column("number", Integer, nullable=False),
+        Column("description", Text, nullable=False),
+        # Of everything in this row.
+        Column("content_digest", String(80), nullable=False),
+        *columns,
+        Column("create_time", Instant, nullable=False),
+        UniqueConstraint(owner, "number"),
+    )
+
+
+EXPERIMENTS = _heads("experiments")
+EXPERIMENT_SNAPSHOTS = _snapshots("experiment")
+
+QUEUES = _heads("queues")
+QUEUE_SNAPSHOTS = _snapshots("queue")
+
+PLUGINS = _heads("plugins")
+PLUGIN_SNAPSHOTS = _snapshots(
+    "plugin",
+    # Of the bundle in the store.
     Column("digest", String(80), nullable=False, index=True),
-    Column("content_digest", String(80), nullable=False),
     Column("files", JsonText, nullable=False),
     Column("function_tasks", JsonText, nullable=False),
     Column("artifact_tasks", JsonText, nullable=False),
-    Column("create_time", Instant, nullable=False),
-    UniqueConstraint("plugin_id", "number"),
 )
 
-PARAMETER_TYPES = Table(
-    "parameter_types",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("name", Name, nullable=False, unique=True),
-    Column("create_time", Instant, nullable=False),
-)
-
-PARAMETER_TYPE_SNAPSHOTS = Table(
-    "parameter_type_snapshots",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("parameter_type_id", BigId, ForeignKey("parameter_types.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("content_digest", String(80), nullable=False),
+PARAMETER_TYPES = _heads("parameter_types")
+PARAMETER_TYPE_SNAPSHOTS = _snapshots(
+    "parameter_type",
     Column("structure", JsonText, nullable=False),
-    Column("create_time", Instant, nullable=False),
-    UniqueConstraint("parameter_type_id", "number"),
 )
 
-ENTRYPOINTS = Table(
-    "entrypoints",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("name", Name, nullable=False, unique=True),
-    Column("create_time", Instant, nullable=False),
-)
-
-ENTRYPOINT_SNAPSHOTS = Table(
-    "entrypoint_snapshots",
-    METADATA,
-    Column("id", BigId, primary_key=True),
-    Column("entrypoint_id", BigId, ForeignKey("entrypoints.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("content_digest", String(80), nullable=False),
+ENTRYPOINTS = _heads("entrypoints")
+ENTRYPOINT_SNAPSHOTS = _snapshots(
+    "entrypoint",
     # The self-contained description: types, parameters, tasks, graph and so on.
     Column("graph", JsonText, nullable=False),
     Column("artifact_tasks", JsonText, nullable=False),
     Column("argument_schemas", JsonText, nullable=False),
     Column("declarations", JsonText, nullable=False),
     Column("parameter_kinds", JsonText, nullable=False),
+    # What the description was put together from, besides source, plugins and types.
+    Column("declared", JsonText, nullable=False),
     Column("source", Text, nullable=False),
     Column("source_file", Text, nullable=False),
-    Column("create_time", Instant, nullable=False),
-    UniqueConstraint("entrypoint_id", "number"),
 )
 
 ENTRYPOINT_PLUGINS = Table(
@@ -117,7 +99,26 @@ ENTRYPOINT_PLUGINS = Table(
     Column(
         "entrypoint_snapshot_id", BigId, ForeignKey("entrypoint_snapshots.id"), primary_key=True
     ),
-    Column("plugin_snapshot_id", BigId, ForeignKey("plugin_snapshots.id"), primary_key=True),
+    Column(
+        "plugin_snapshot_id",
+        BigId,
+        ForeignKey("plugin_snapshots.id"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+ENTRYPOINT_DRAFTS = Table(
+    "entrypoint_drafts",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("name", Name, nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_file", Text, nullable=False),
+    Column("plugins", JsonText, nullable=False),
+    Column("issues", JsonText, nullable=False),
+    Column("update_time", Instant, nullable=False),
 )
 
 ARTIFACTS = Table(
@@ -126,6 +127,7 @@ ARTIFACTS = Table(
     Column("id", BigId, primary_key=True),
     Column("name", Name, nullable=False, index=True),
     Column("key", String(1024), nullable=False, unique=True),
+    Column("description", Text, nullable=False, default=""),
     # Lineage; nothing of it is known for an upload but the task.
     Column("job_id", BigInteger, ForeignKey("jobs.id")),
     Column("entrypoint", String(255), nullable=False, default="", index=True),
@@ -140,10 +142,25 @@ ARTIFACTS = Table(
     Column("digest", String(80), nullable=False),
     Column("manifest", Text, nullable=False),
     Column("create_time", Instant, nullable=False),
+    # Deleted first for everybody, then its bytes.
+    Column("delete_time", Instant),
+    Column("purge_time", Instant),
     # An id is never used twice, even after its row is gone.
     sqlite_autoincrement=True,
 )
 Index("ix_artifacts_job_id_name", ARTIFACTS.c.job_id, ARTIFACTS.c.name)
+
+TAGS = Table(
+    "tags",
+    METADATA,
+    # What kind of thing has the tag, and the id of that thing.
+    Column("kind", String(32), nullable=False),
+    Column("resource_id", BigInteger, nullable=False),
+    Column("tag", Name, nullable=False),
+    PrimaryKeyConstraint("tag", "kind", "resource_id"),
+    sqlite_with_rowid=False,
+)
+Index("ix_tags_kind_resource_id", TAGS.c.kind, TAGS.c.resource_id)
 
 REQUESTS = Table(
     "requests",

@@ -1,9 +1,11 @@
 """From declared entrypoints to what is stored of them, with everything wrong said at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dioptra_controller.registry import names
+from dioptra_controller.registry.declared import write_declared
 from dioptra_controller.registry.entrypoints import EntrypointContent
 from dioptra_controller.registry.parameters import read_kinds
 from dioptra_ray.errors import InvalidDescriptionError
@@ -12,12 +14,30 @@ from dioptra_ray.project.compose import ComposedEntrypoint, compose_description
 from dioptra_ray.project.model import ProjectEntrypoint, ProjectPlugin, ProjectType
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """A declared entrypoint, put together.
+
+    Attributes:
+        content: What can be stored if no issue is an error.
+        issues: Everything wrong with it.
+    """
+
+    content: EntrypointContent
+    issues: tuple[Issue, ...]
+
+    @property
+    def warnings(self) -> tuple[Issue, ...]:
+        """What does not stop it from running."""
+        return tuple(issue for issue in self.issues if issue.severity != "error")
+
+
 def compose(
     declared: Sequence[ProjectEntrypoint],
     *,
     plugins: Mapping[str, ProjectPlugin],
     types: Sequence[ProjectType],
-) -> list[EntrypointContent]:
+) -> list[Composed]:
     """Put entrypoints together with their plugins and types, in the order given.
 
     Raises:
@@ -26,19 +46,32 @@ def compose(
     """
     for entrypoint in declared:
         names.check_name("entrypoint", entrypoint.name)
-    composed = [
-        compose_description(
-            entrypoint,
-            plugins=[plugins[name] for name in entrypoint.plugins if name in plugins],
-            types=types,
-        )
-        for entrypoint in declared
-    ]
-    _refuse_errors([issue for one in composed for issue in (*one.issues, *_not_storable(one))])
-    return [_content(entrypoint, one) for entrypoint, one in zip(declared, composed, strict=True)]
+    composed = [compose_one(one, plugins=plugins, types=types) for one in declared]
+    refuse_errors([issue for one in composed for issue in one.issues])
+    return composed
 
 
-def _refuse_errors(issues: Sequence[Issue]) -> None:
+def compose_one(
+    declared: ProjectEntrypoint,
+    *,
+    plugins: Mapping[str, ProjectPlugin],
+    types: Sequence[ProjectType],
+) -> Composed:
+    """Put one entrypoint together, however wrong it is."""
+    attached = [plugins[name] for name in declared.plugins if name in plugins]
+    composed = compose_description(declared, plugins=attached, types=types)
+    issues = (*composed.issues, *_not_storable(composed))
+    if any(issue.severity == "error" for issue in issues):
+        return Composed(content=_text_only(declared), issues=issues)
+    return Composed(content=_content(declared, composed), issues=issues)
+
+
+def refuse_errors(issues: Sequence[Issue], *, what: str = "the description") -> None:
+    """Raise if an issue is an error.
+
+    Raises:
+        InvalidDescriptionError: There is one; all issues are listed.
+    """
     errors = [issue for issue in issues if issue.severity == "error"]
     if not errors:
         return
@@ -47,7 +80,7 @@ def _refuse_errors(issues: Sequence[Issue]) -> None:
     place = ":".join(str(part) for part in (first.file, first.line, first.column) if part)
     where = f"{place}: " if place else ""
     raise InvalidDescriptionError(
-        f"the description has {count}; the first: {where}{first.message}", tuple(issues)
+        f"{what} has {count}; the first: {where}{first.message}", tuple(issues)
     )
 
 
@@ -79,6 +112,16 @@ def _find_foreign(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield path, f"A value of type {type(value).__name__} cannot be stored"
 
 
+def _text_only(declared: ProjectEntrypoint) -> EntrypointContent:
+    return EntrypointContent(
+        name=declared.name,
+        summary=declared.description,
+        description={},
+        source=declared.source,
+        source_file=declared.source_file,
+    )
+
+
 def _content(declared: ProjectEntrypoint, composed: ComposedEntrypoint) -> EntrypointContent:
     kinds = read_kinds(composed.description)
     # The registration knows better: it says "list" where a description can only say nothing.
@@ -91,6 +134,7 @@ def _content(declared: ProjectEntrypoint, composed: ComposedEntrypoint) -> Entry
         argument_schemas=composed.argument_schemas,
         declarations=composed.declarations,
         parameter_kinds=kinds,
+        declared=write_declared(declared),
         source=composed.source,
         source_file=composed.source_file,
     )

@@ -2,11 +2,11 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, func, select
 
 from dioptra_controller import paging
 from dioptra_controller.database.registry_tables import (
@@ -16,23 +16,31 @@ from dioptra_controller.database.registry_tables import (
     PLUGIN_SNAPSHOTS,
     PLUGINS,
 )
-from dioptra_controller.registry import names, snapshots
+from dioptra_controller.registry import drafts, names, snapshots
+from dioptra_controller.registry.listing import Listing, list_rows
 from dioptra_ray.errors import NotFoundError
 from dioptra_ray.planning.declarations import Declaration, read_declaration
 
-SERIES = snapshots.Series(
-    kind="entrypoint", heads=ENTRYPOINTS, snapshots=ENTRYPOINT_SNAPSHOTS, owner="entrypoint_id"
-)
+SERIES = snapshots.Series(code="entrypoint", heads=ENTRYPOINTS, snapshots=ENTRYPOINT_SNAPSHOTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginPin:
-    """A plugin snapshot that an entrypoint snapshot pins."""
+    """A plugin snapshot that an entrypoint snapshot pins.
+
+    Attributes:
+        snapshot_id: Its id.
+        name: Of the plugin.
+        number: Of the snapshot.
+        digest: Of its bundle.
+        newest: Number of the plugin's newest snapshot; 0 when it was deleted.
+    """
 
     snapshot_id: int
     name: str
     number: int
     digest: str
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class EntrypointContent:
         argument_schemas: JSON-schema properties of the arguments, by artifact task name.
         declarations: What tasks say about how they run, by task name.
         parameter_kinds: How a text becomes a value, by parameter.
+        declared: What it was put together from, see `registry.declared`.
         source: The text that the user wrote.
         source_file: Name of its file; may be empty.
     """
@@ -58,6 +67,7 @@ class EntrypointContent:
     argument_schemas: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     declarations: Mapping[str, Declaration] = field(default_factory=dict)
     parameter_kinds: Mapping[str, str] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     source_file: str = ""
 
@@ -71,21 +81,30 @@ class EntrypointSnapshot(EntrypointContent):
         number: Dense from 1 for each entrypoint.
         plugins: Its pins, sorted by name.
         create_time: When it was made.
+        head_id: Of the entrypoint.
+        delete_time: When the entrypoint was deleted.
     """
 
     id: int
     number: int
     plugins: tuple[PluginPin, ...]
     create_time: dt.datetime
+    head_id: int = 0
+    delete_time: dt.datetime | None = None
 
 
 def put(
-    connection: sqlalchemy.Connection, content: EntrypointContent, pins: Sequence[PluginPin]
+    connection: sqlalchemy.Connection,
+    content: EntrypointContent,
+    pins: Sequence[PluginPin],
+    *,
+    mode: snapshots.Mode = snapshots.Mode.UPSERT,
 ) -> snapshots.Stored:
     """Store an entrypoint over plugin snapshots that exist.
 
     Raises:
         InvalidRequestError: Its name is not allowed.
+        AlreadyExistsError, NotFoundError: The mode does not allow it.
     """
     names.check_name("entrypoint", content.name)
     for text in (content.summary, content.source_file):
@@ -99,12 +118,13 @@ def put(
             task: declaration.to_mapping() for task, declaration in content.declarations.items()
         },
         "parameter_kinds": dict(content.parameter_kinds),
+        "declared": dict(content.declared),
         "source": content.source,
         "source_file": content.source_file,
     }
     pinned = sorted((pin.name, pin.digest) for pin in pins)
-    stored = snapshots.put(connection, SERIES, content.name, columns, pins=pinned)
-    if stored.outcome is not snapshots.Outcome.UNCHANGED and pins:
+    stored = snapshots.put(connection, SERIES, content.name, columns, pins=pinned, mode=mode)
+    if stored.changed and pins:
         rows = [
             {"entrypoint_snapshot_id": stored.id, "plugin_snapshot_id": pin.snapshot_id}
             for pin in pins
@@ -113,29 +133,44 @@ def put(
     return stored
 
 
+def describe(connection: sqlalchemy.Connection, name: str, summary: str) -> snapshots.Stored:
+    """Store the same entrypoint with another description.
+
+    Raises:
+        InvalidRequestError: It is not allowed.
+        NotFoundError: There is no such entrypoint.
+    """
+    found = load_snapshot(connection, name)
+    kept = {one.name: getattr(found, one.name) for one in fields(EntrypointContent)}
+    content = EntrypointContent(**{**kept, "summary": summary})
+    return put(connection, content, found.plugins, mode=snapshots.Mode.UPDATE)
+
+
 def load_snapshot(
-    connection: sqlalchemy.Connection, name: str, number: int = 0
+    connection: sqlalchemy.Connection, name: str, number: int = 0, *, deleted: bool = False
 ) -> EntrypointSnapshot:
-    """Read a snapshot; number 0 is the newest.
+    """Read a snapshot; number 0 is the newest, `deleted` finds deleted entrypoints', too.
 
     Raises:
         NotFoundError: There is no such entrypoint or snapshot.
+        InvalidDescriptionError: There is a draft of that name only, and it has problems.
+        PreconditionError: There is a draft of that name only.
     """
-    row = snapshots.get_row(connection, SERIES, name, number)
+    try:
+        row = snapshots.get_row(connection, SERIES, name, number, deleted=deleted)
+    except NotFoundError:
+        drafts.refuse_draft(connection, name)
+        raise
     return _read(row, _load_pins(connection, [row["id"]]))
 
 
 def load_by_id(connection: sqlalchemy.Connection, snapshot_id: int) -> EntrypointSnapshot:
-    """Read the snapshot with this id.
+    """Read the snapshot with this id, of an entrypoint that may have been deleted.
 
     Raises:
         NotFoundError: There is none.
     """
-    query = (
-        select(ENTRYPOINT_SNAPSHOTS, ENTRYPOINTS.c.name)
-        .join(ENTRYPOINTS, ENTRYPOINTS.c.id == ENTRYPOINT_SNAPSHOTS.c.entrypoint_id)
-        .where(ENTRYPOINT_SNAPSHOTS.c.id == snapshot_id)
-    )
+    query = snapshots.select_rows(SERIES).where(ENTRYPOINT_SNAPSHOTS.c.id == snapshot_id)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise NotFoundError(f"there is no entrypoint snapshot with id {snapshot_id}")
@@ -143,35 +178,63 @@ def load_by_id(connection: sqlalchemy.Connection, snapshot_id: int) -> Entrypoin
 
 
 def list_page(
-    connection: sqlalchemy.Connection, page: paging.PageRequest, search: str = ""
+    connection: sqlalchemy.Connection, listing: Listing
 ) -> paging.Page[EntrypointSnapshot]:
-    """One page of the newest snapshots, sorted by name."""
-    found = snapshots.list_rows(connection, SERIES, page, search)
+    """One page of the newest snapshots."""
+    found = list_rows(connection, SERIES, listing)
     pins = _load_pins(connection, [row["id"] for row in found.rows])
     rows = tuple(_read(row, pins) for row in found.rows)
     return paging.Page(rows=rows, next_token=found.next_token)
+
+
+def list_users(connection: sqlalchemy.Connection, plugin_id: int) -> list[tuple[str, int]]:
+    """Name and snapshot number of the entrypoints whose newest snapshot pins a plugin."""
+    query = (
+        select(ENTRYPOINTS.c.name, ENTRYPOINT_SNAPSHOTS.c.number)
+        .join(ENTRYPOINTS, ENTRYPOINTS.c.id == ENTRYPOINT_SNAPSHOTS.c.entrypoint_id)
+        .join(
+            ENTRYPOINT_PLUGINS,
+            ENTRYPOINT_PLUGINS.c.entrypoint_snapshot_id == ENTRYPOINT_SNAPSHOTS.c.id,
+        )
+        .join(PLUGIN_SNAPSHOTS, PLUGIN_SNAPSHOTS.c.id == ENTRYPOINT_PLUGINS.c.plugin_snapshot_id)
+        .where(PLUGIN_SNAPSHOTS.c.plugin_id == plugin_id, ENTRYPOINTS.c.name.is_not(None))
+        .where(snapshots.newest_only(SERIES))
+        .order_by(ENTRYPOINTS.c.name)
+    )
+    return [(name, number) for name, number in connection.execute(query)]
 
 
 Pins = Mapping[int, Sequence[PluginPin]]
 
 
 def _load_pins(connection: sqlalchemy.Connection, snapshot_ids: Sequence[int]) -> Pins:
+    live, newer = PLUGINS.alias(), PLUGIN_SNAPSHOTS.alias()
+    # By label: a plugin that was deleted and made again is the same to those who use it.
+    newest = (
+        select(func.max(newer.c.number))
+        .join(live, live.c.id == newer.c.plugin_id)
+        .where(live.c.name == PLUGINS.c.label)
+        .scalar_subquery()
+    )
     query = (
         select(
             ENTRYPOINT_PLUGINS.c.entrypoint_snapshot_id,
             PLUGIN_SNAPSHOTS.c.id,
-            PLUGINS.c.name,
+            PLUGINS.c.label,
             PLUGIN_SNAPSHOTS.c.number,
             PLUGIN_SNAPSHOTS.c.digest,
+            newest,
         )
         .join(PLUGIN_SNAPSHOTS, PLUGIN_SNAPSHOTS.c.id == ENTRYPOINT_PLUGINS.c.plugin_snapshot_id)
         .join(PLUGINS, PLUGINS.c.id == PLUGIN_SNAPSHOTS.c.plugin_id)
         .where(ENTRYPOINT_PLUGINS.c.entrypoint_snapshot_id.in_(snapshot_ids))
-        .order_by(PLUGINS.c.name)
+        .order_by(PLUGINS.c.label)
     )
     pins: dict[int, list[PluginPin]] = {}
-    for owner, snapshot_id, name, number, digest in connection.execute(query):
-        pin = PluginPin(snapshot_id=snapshot_id, name=name, number=number, digest=digest)
+    for owner, snapshot_id, name, number, digest, last in connection.execute(query):
+        pin = PluginPin(
+            snapshot_id=snapshot_id, name=name, number=number, digest=digest, newest=last or 0
+        )
         pins.setdefault(owner, []).append(pin)
     return pins
 
@@ -187,8 +250,11 @@ def _read(row: RowMapping, pins: Pins) -> EntrypointSnapshot:
         argument_schemas=row["argument_schemas"],
         declarations={task: read_declaration(data) for task, data in row["declarations"].items()},
         parameter_kinds=row["parameter_kinds"],
+        declared=row["declared"],
         source=row["source"],
         source_file=row["source_file"],
         plugins=tuple(pins.get(row["id"], ())),
         create_time=row["create_time"],
+        head_id=row["head_id"],
+        delete_time=row["delete_time"],
     )

@@ -4,22 +4,34 @@ import datetime as dt
 from dataclasses import dataclass
 
 import sqlalchemy
+from sqlalchemy import RowMapping
 
 from dioptra_controller import paging
-from dioptra_controller.database.registry_tables import EXPERIMENTS
-from dioptra_controller.database.statements import contains, insert_if_new
-from dioptra_controller.registry import names
-from dioptra_ray.errors import AlreadyExistsError
+from dioptra_controller.database.registry_tables import EXPERIMENT_SNAPSHOTS, EXPERIMENTS
+from dioptra_controller.registry import names, snapshots
+from dioptra_controller.registry.listing import Listing, list_rows
+from dioptra_ray.errors import PreconditionError
+
+SERIES = snapshots.Series(code="experiment", heads=EXPERIMENTS, snapshots=EXPERIMENT_SNAPSHOTS)
+
+DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """A namespace for jobs."""
+    """A namespace for jobs, in one version; `id` is the same in all of them."""
 
     id: int
     name: str
     description: str
     create_time: dt.datetime
+    number: int = 1
+    delete_time: dt.datetime | None = None
+
+    @property
+    def head_id(self) -> int:
+        """Its id, as of all that has snapshots."""
+        return self.id
 
 
 def create(connection: sqlalchemy.Connection, name: str, description: str = "") -> Experiment:
@@ -30,11 +42,25 @@ def create(connection: sqlalchemy.Connection, name: str, description: str = "") 
         AlreadyExistsError: The name is taken.
     """
     names.check_name("experiment", name)
-    names.check_text(f"experiment {name!r}", description)
-    row = {"name": name, "description": description, "create_time": dt.datetime.now(dt.UTC)}
-    if insert_if_new(connection, EXPERIMENTS, row, unique=["name"]) is None:
-        raise AlreadyExistsError(f"there is an experiment {name!r} already", name=name)
+    put(connection, name, description, mode=snapshots.Mode.CREATE)
     return get(connection, name)
+
+
+def put(
+    connection: sqlalchemy.Connection,
+    name: str,
+    description: str,
+    *,
+    mode: snapshots.Mode = snapshots.Mode.UPDATE,
+) -> snapshots.Stored:
+    """Store a description.
+
+    Raises:
+        InvalidRequestError: It is not allowed.
+        AlreadyExistsError, NotFoundError: The mode does not allow it.
+    """
+    names.check_text(f"experiment {name!r}", description)
+    return snapshots.put(connection, SERIES, name, {"description": description}, mode=mode)
 
 
 def get(connection: sqlalchemy.Connection, name: str) -> Experiment:
@@ -43,28 +69,38 @@ def get(connection: sqlalchemy.Connection, name: str) -> Experiment:
     Raises:
         NotFoundError: There is none of that name.
     """
-    query = sqlalchemy.select(EXPERIMENTS).where(EXPERIMENTS.c.name == name)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        raise names.not_found(connection, "experiment", EXPERIMENTS.c.name, name)
-    return Experiment(**row)
+    return _read(snapshots.get_row(connection, SERIES, name))
 
 
 def get_id(connection: sqlalchemy.Connection, name: str) -> int:
     """The id of an experiment; see `get`."""
-    return get(connection, name).id
+    return snapshots.get_head_id(connection, SERIES, name)
 
 
-def list_page(
-    connection: sqlalchemy.Connection, page: paging.PageRequest, search: str = ""
-) -> paging.Page[Experiment]:
-    """One page of the experiments whose names contain `search`, sorted by name."""
-    size = paging.page_size(page.size)
-    after = paging.decode(page.token, "experiments", search)
-    query = sqlalchemy.select(EXPERIMENTS).order_by(EXPERIMENTS.c.name).limit(size + 1)
-    if search:
-        query = query.where(contains(EXPERIMENTS.c.name, search))
-    if after is not None:
-        query = query.where(EXPERIMENTS.c.name > after[0])
-    rows = [Experiment(**row) for row in connection.execute(query).mappings()]
-    return paging.slice_page(rows, size, "experiments", search, key=lambda row: [row.name])
+def list_page(connection: sqlalchemy.Connection, listing: Listing) -> paging.Page[Experiment]:
+    """One page of experiments."""
+    found = list_rows(connection, SERIES, listing)
+    return paging.Page(rows=tuple(map(_read, found.rows)), next_token=found.next_token)
+
+
+def delete(connection: sqlalchemy.Connection, name: str) -> int:
+    """Delete an experiment and return its id; its jobs stay.
+
+    Raises:
+        NotFoundError: There is none of that name.
+        PreconditionError: It is the default one.
+    """
+    if name == DEFAULT:
+        raise PreconditionError("the experiment 'default' always exists: jobs without one use it")
+    return snapshots.delete(connection, SERIES, name)
+
+
+def _read(row: RowMapping) -> Experiment:
+    return Experiment(
+        id=row["head_id"],
+        name=row["name"],
+        description=row["description"],
+        create_time=row["create_time"],
+        number=row["number"],
+        delete_time=row["delete_time"],
+    )

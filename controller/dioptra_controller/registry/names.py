@@ -43,12 +43,12 @@ def check_plugin_name(name: str) -> None:
     """Check the name of a plugin: plugin code imports it by that.
 
     Raises:
-        InvalidRequestError: It is not a Python identifier, or `_`, or a keyword.
+        InvalidRequestError: It is not an ASCII identifier of Python, or `_`, or a keyword.
     """
     check_name("plugin", name)
-    if not name.isidentifier() or keyword.iskeyword(name) or name == "_":
+    if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name) or name == "_":
         raise InvalidRequestError(
-            f"plugin {name!r}: the name must be a Python identifier (letters, digits and "
+            f"plugin {name!r}: the name must be a Python identifier (Latin letters, digits and "
             "underscores, not beginning with a digit, not `_` alone and not a keyword), "
             "because code imports the plugin by it"
         )
@@ -79,6 +79,11 @@ def check_text(kind: str, text: str) -> None:
         raise InvalidRequestError(f"{kind}: the description holds a NUL character")
 
 
+def article(kind: str) -> str:
+    """The kind with "a" or "an" before it."""
+    return f"an {kind}" if kind[:1] in "aeio" else f"a {kind}"
+
+
 def not_found(
     connection: sqlalchemy.Connection,
     kind: str,
@@ -86,7 +91,8 @@ def not_found(
     name: str,
 ) -> NotFoundError:
     """Say that there is no `kind` of that name, and which name was probably meant."""
-    query = sqlalchemy.select(column).order_by(column).limit(_MAX_SUGGESTIONS_FROM)
+    query = sqlalchemy.select(column).where(column.is_not(None))
+    query = query.order_by(column).limit(_MAX_SUGGESTIONS_FROM)
     names = connection.execute(query).scalars().all()
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ""

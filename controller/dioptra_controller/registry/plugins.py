@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping
 
 from dioptra_controller import paging
 from dioptra_controller.database.registry_tables import PLUGIN_SNAPSHOTS, PLUGINS
 from dioptra_controller.registry import names, snapshots, tasks
+from dioptra_controller.registry.listing import Listing, list_rows
 from dioptra_ray.project.model import ArtifactTask, FunctionTask, ProjectPlugin
 
-SERIES = snapshots.Series(
-    kind="plugin", heads=PLUGINS, snapshots=PLUGIN_SNAPSHOTS, owner="plugin_id"
-)
+SERIES = snapshots.Series(code="plugin", heads=PLUGINS, snapshots=PLUGIN_SNAPSHOTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,8 @@ class PluginSnapshot:
         function_tasks: Sorted by id.
         artifact_tasks: Sorted by id.
         create_time: When it was made.
+        head_id: Of the plugin.
+        delete_time: When the plugin was deleted.
     """
 
     id: int
@@ -51,13 +52,22 @@ class PluginSnapshot:
     function_tasks: tuple[FunctionTask, ...]
     artifact_tasks: tuple[ArtifactTask, ...]
     create_time: dt.datetime
+    head_id: int = 0
+    delete_time: dt.datetime | None = None
 
 
-def put(connection: sqlalchemy.Connection, plugin: ProjectPlugin, digest: str) -> snapshots.Stored:
+def put(
+    connection: sqlalchemy.Connection,
+    plugin: ProjectPlugin,
+    digest: str,
+    *,
+    mode: snapshots.Mode = snapshots.Mode.UPSERT,
+) -> snapshots.Stored:
     """Store a plugin whose bundle, `digest`, is in the artifact store already.
 
     Raises:
         InvalidRequestError: Its name is not allowed.
+        AlreadyExistsError, NotFoundError: The mode does not allow it.
     """
     names.check_plugin_name(plugin.name)
     names.check_text(f"plugin {plugin.name!r}", plugin.description)
@@ -68,16 +78,39 @@ def put(connection: sqlalchemy.Connection, plugin: ProjectPlugin, digest: str) -
         "function_tasks": [tasks.write_function(task) for task in plugin.function_tasks],
         "artifact_tasks": [tasks.write_artifact(task) for task in plugin.artifact_tasks],
     }
-    return snapshots.put(connection, SERIES, plugin.name, content)
+    return snapshots.put(connection, SERIES, plugin.name, content, mode=mode)
 
 
-def load_snapshot(connection: sqlalchemy.Connection, name: str, number: int = 0) -> PluginSnapshot:
-    """Read a snapshot; number 0 is the newest.
+def describe(connection: sqlalchemy.Connection, name: str, description: str) -> snapshots.Stored:
+    """Store the same plugin with another description.
+
+    Raises:
+        InvalidRequestError: It is not allowed.
+        NotFoundError: There is no such plugin.
+    """
+    names.check_text(f"plugin {name!r}", description)
+    row = snapshots.get_row(connection, SERIES, name)
+    kept = ("digest", "files", "function_tasks", "artifact_tasks")
+    content = {"description": description, **{column: row[column] for column in kept}}
+    return snapshots.put(connection, SERIES, name, content, mode=snapshots.Mode.UPDATE)
+
+
+def load_snapshot(
+    connection: sqlalchemy.Connection, name: str, number: int = 0, *, deleted: bool = False
+) -> PluginSnapshot:
+    """Read a snapshot; number 0 is the newest, `deleted` finds those of deleted plugins, too.
 
     Raises:
         NotFoundError: There is no such plugin or snapshot.
     """
-    return _read(snapshots.get_row(connection, SERIES, name, number))
+    return _read(snapshots.get_row(connection, SERIES, name, number, deleted=deleted))
+
+
+def load_by_ids(connection: sqlalchemy.Connection, ids: Sequence[int]) -> list[PluginSnapshot]:
+    """The snapshots with these ids, sorted by name."""
+    query = snapshots.select_rows(SERIES).where(PLUGIN_SNAPSHOTS.c.id.in_(ids))
+    query = query.order_by(PLUGINS.c.label)
+    return [_read(row) for row in connection.execute(query).mappings()]
 
 
 def load_newest(connection: sqlalchemy.Connection, wanted: Sequence[str]) -> list[PluginSnapshot]:
@@ -89,8 +122,7 @@ def load_newest(connection: sqlalchemy.Connection, wanted: Sequence[str]) -> lis
 def find_by_digest(connection: sqlalchemy.Connection, digest: str) -> PluginSnapshot | None:
     """The newest snapshot with this bundle."""
     query = (
-        select(PLUGIN_SNAPSHOTS, PLUGINS.c.name)
-        .join(PLUGINS, PLUGINS.c.id == PLUGIN_SNAPSHOTS.c.plugin_id)
+        snapshots.select_rows(SERIES)
         .where(PLUGIN_SNAPSHOTS.c.digest == digest)
         .order_by(PLUGIN_SNAPSHOTS.c.id.desc())
         .limit(1)
@@ -99,12 +131,49 @@ def find_by_digest(connection: sqlalchemy.Connection, digest: str) -> PluginSnap
     return None if row is None else _read(row)
 
 
-def list_page(
-    connection: sqlalchemy.Connection, page: paging.PageRequest, search: str = ""
-) -> paging.Page[PluginSnapshot]:
-    """One page of the newest snapshots, sorted by name."""
-    found = snapshots.list_rows(connection, SERIES, page, search)
+def list_page(connection: sqlalchemy.Connection, listing: Listing) -> paging.Page[PluginSnapshot]:
+    """One page of the newest snapshots."""
+    found = list_rows(connection, SERIES, listing)
     return paging.Page(rows=tuple(map(_read, found.rows)), next_token=found.next_token)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginTask:
+    """A task and the snapshot that it is of."""
+
+    plugin: str
+    number: int
+    task: FunctionTask | ArtifactTask
+
+
+def list_tasks(
+    connection: sqlalchemy.Connection, page: paging.PageRequest, search: str = "", plugin: str = ""
+) -> paging.Page[PluginTask]:
+    """One page of the tasks of the newest snapshots of all plugins, sorted by id."""
+    size = paging.page_size(page.size)
+    after = paging.decode(page.token, "tasks", search, plugin) or ("", "")
+    query = snapshots.select_rows(SERIES).where(snapshots.newest_only(SERIES))
+    query = query.where(PLUGINS.c.name >= after[0]).order_by(PLUGINS.c.name)
+    if plugin:
+        snapshots.get_head_id(connection, SERIES, plugin)
+        query = query.where(PLUGINS.c.name == plugin)
+    found: list[PluginTask] = []
+    with connection.execute(query) as rows:
+        for row in rows.mappings():
+            one = _read(row)
+            every: list[FunctionTask | ArtifactTask] = sorted(
+                (*one.function_tasks, *one.artifact_tasks), key=lambda task: task.id
+            )
+            found += [
+                PluginTask(plugin=one.name, number=one.number, task=task)
+                for task in every
+                if (one.name, task.id) > after and search.lower() in task.id.lower()
+            ]
+            if len(found) > size:
+                break
+    return paging.slice_page(
+        found, size, "tasks", search, plugin, key=lambda one: [one.plugin, one.task.id]
+    )
 
 
 def _read(row: RowMapping) -> PluginSnapshot:
@@ -118,4 +187,6 @@ def _read(row: RowMapping) -> PluginSnapshot:
         function_tasks=tuple(map(tasks.read_function, row["function_tasks"])),
         artifact_tasks=tuple(map(tasks.read_artifact, row["artifact_tasks"])),
         create_time=row["create_time"],
+        head_id=row["head_id"],
+        delete_time=row["delete_time"],
     )

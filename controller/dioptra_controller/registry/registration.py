@@ -13,8 +13,9 @@ from enum import StrEnum
 import sqlalchemy
 
 from dioptra_controller.registry import entrypoints, names, parameter_types, plugins, snapshots
-from dioptra_controller.registry.composition import compose
+from dioptra_controller.registry.composition import compose, refuse_errors
 from dioptra_ray.errors import AlreadyExistsError, ConflictError
+from dioptra_ray.language.issues import Issue
 from dioptra_ray.plugins.bundle import Bundle, pack, read_archive
 from dioptra_ray.project.model import Project, ProjectPlugin, ProjectType
 
@@ -63,6 +64,7 @@ class Registration:
     plugins: tuple[PreparedPlugin, ...]
     types: tuple[ProjectType, ...]
     entrypoints: tuple[tuple[entrypoints.EntrypointContent, tuple[str, ...]], ...]
+    warnings: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,15 @@ def prepare(
         for plugin in project.plugins
     )
     types = {one.name: one for one in (*known.types, *project.types)}
+    structures = {one.name: one.structure for one in types.values()}
+    refuse_errors(
+        [
+            issue
+            for declared in project.types
+            for issue in parameter_types.find_problems(declared, structures)
+        ],
+        what="the project",
+    )
     composed = compose(
         project.entrypoints,
         plugins={item.plugin.name: item.plugin for item in prepared},
@@ -117,8 +128,11 @@ def prepare(
         plugins=prepared,
         types=project.types,
         entrypoints=tuple(
-            (content, declared.plugins)
-            for content, declared in zip(composed, project.entrypoints, strict=True)
+            (one.content, declared.plugins)
+            for one, declared in zip(composed, project.entrypoints, strict=True)
+        ),
+        warnings=tuple(
+            dict.fromkeys((*project.warnings, *(w for one in composed for w in one.warnings)))
         ),
     )
 

@@ -1,8 +1,9 @@
-"""Named things with immutable, densely numbered snapshots, whatever they are.
+"""Named things with immutable, numbered snapshots, whatever they are.
 
-Plugins, parameter types and entrypoints are stored alike: one row for the name, one row
-for each snapshot, and a digest over everything in a snapshot that tells whether a new
-content is new.
+All are stored alike: one row for the name, one row for each snapshot, and a digest over
+everything in a snapshot that tells whether a new content is new. Numbers of a name only
+grow: a name that is used again after a deletion goes on counting, so that a name and a
+number mean one snapshot for ever.
 """
 
 import datetime as dt
@@ -16,10 +17,9 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import RowMapping, Table, func, select
 
-from dioptra_controller import paging
-from dioptra_controller.database.statements import contains, insert_if_new
+from dioptra_controller.database.statements import insert_if_new
 from dioptra_controller.registry import names
-from dioptra_ray.errors import NotFoundError
+from dioptra_ray.errors import AlreadyExistsError, NotFoundError
 
 
 class Outcome(StrEnum):
@@ -30,21 +30,37 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class Mode(StrEnum):
+    """What storing may do."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPSERT = "upsert"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """Where one kind of thing is stored.
 
     Attributes:
-        kind: What people call it.
+        code: The kind in the API, such as "parameter_type".
         heads: One row for each name.
         snapshots: One row for each snapshot.
-        owner: Column of `snapshots` with the id of the head.
     """
 
-    kind: str
+    code: str
     heads: Table
     snapshots: Table
-    owner: str
+
+    @property
+    def kind(self) -> str:
+        """What people call the kind."""
+        return self.code.replace("_", " ")
+
+    @property
+    def owner(self) -> "sqlalchemy.Column[int]":
+        """Column of `snapshots` with the id of the head."""
+        return self.snapshots.c[f"{self.code}_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +71,20 @@ class Stored:
     number: int
     outcome: Outcome
 
+    @property
+    def changed(self) -> bool:
+        """Whether a snapshot was made."""
+        return self.outcome is not Outcome.UNCHANGED
 
-def put(
+
+def put(  # noqa: PLR0913 - one argument a fact
     connection: sqlalchemy.Connection,
     series: Series,
     name: str,
     content: Mapping[str, Any],
     *,
     pins: object = None,
+    mode: Mode = Mode.UPSERT,
 ) -> Stored:
     """Make a snapshot, unless the newest one has the same content.
 
@@ -72,52 +94,96 @@ def put(
         name: Checked by the caller.
         content: The snapshot's columns.
         pins: What belongs to the content but is stored elsewhere.
+        mode: Whether the name may be new, or not.
+
+    Raises:
+        AlreadyExistsError: The name is taken, and the mode is to create.
+        NotFoundError: The name is free, and the mode is to update.
     """
-    digest = _digest(content, pins)
+    if mode is Mode.UPDATE and not find_existing(connection, series, [name]):
+        raise not_found(connection, series, name)
     now = dt.datetime.now(dt.UTC)
-    insert_if_new(connection, series.heads, {"name": name, "create_time": now}, unique=["name"])
-    head = connection.execute(
-        # The lock makes numbers dense when two write the same name at once.
-        select(series.heads.c.id).where(series.heads.c.name == name).with_for_update()
-    ).scalar_one()
-    table = series.snapshots
-    newest = (
-        connection.execute(
-            select(table.c.id, table.c.number, table.c.content_digest)
-            .where(table.c[series.owner] == head)
-            .order_by(table.c.number.desc())
-            .limit(1)
-        )
-        .mappings()
-        .one_or_none()
-    )
+    row = {"name": name, "label": name, "create_time": now}
+    created = insert_if_new(connection, series.heads, row, unique=["name"])
+    if created is None and mode is Mode.CREATE:
+        raise AlreadyExistsError(f"there is {names.article(series.kind)} {name!r} already")
+    digest = _digest(content, pins)
+    head = _lock_head(connection, series, name)
+    newest = _newest(connection, series, head)
     if newest is not None and newest["content_digest"] == digest:
         return Stored(id=newest["id"], number=newest["number"], outcome=Outcome.UNCHANGED)
-    number = 1 if newest is None else newest["number"] + 1
-    row = {**content, series.owner: head, "number": number}
-    row |= {"content_digest": digest, "create_time": now}
-    inserted = connection.execute(table.insert().values(**row).returning(table.c.id)).scalar_one()
-    outcome = Outcome.CREATED if newest is None else Outcome.UPDATED
-    return Stored(id=inserted, number=number, outcome=outcome)
+    before = newest["number"] if newest is not None else _last_number(connection, series, name)
+    values = {**content, series.owner.name: head, "number": before + 1}
+    values |= {"content_digest": digest, "create_time": now}
+    statement = series.snapshots.insert().values(**values).returning(series.snapshots.c.id)
+    return Stored(
+        id=connection.execute(statement).scalar_one(),
+        number=before + 1,
+        outcome=Outcome.CREATED if newest is None else Outcome.UPDATED,
+    )
+
+
+def delete(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
+    """Take a thing's name away, and return the id of its head; its snapshots stay.
+
+    Raises:
+        NotFoundError: There is no such name.
+    """
+    statement = (
+        series.heads.update()
+        .where(series.heads.c.name == name)
+        .values(name=None, delete_time=dt.datetime.now(dt.UTC))
+        .returning(series.heads.c.id)
+    )
+    deleted = connection.execute(statement).scalar_one_or_none()
+    if deleted is None:
+        raise not_found(connection, series, name)
+    return int(deleted)
+
+
+def get_head_id(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
+    """The id of a thing that exists.
+
+    Raises:
+        NotFoundError: There is no such name.
+    """
+    query = select(series.heads.c.id).where(series.heads.c.name == name)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise not_found(connection, series, name)
+    return int(found)
 
 
 def get_row(
-    connection: sqlalchemy.Connection, series: Series, name: str, number: int = 0
+    connection: sqlalchemy.Connection,
+    series: Series,
+    name: str,
+    number: int = 0,
+    *,
+    deleted: bool = False,
 ) -> RowMapping:
-    """The row of a snapshot with its `name`; number 0 is the newest.
+    """The row of a snapshot with what `select_rows` adds; number 0 is the newest.
+
+    Args:
+        connection: An open transaction.
+        series: Where to look.
+        name: Of the thing.
+        number: Of the snapshot.
+        deleted: Whether a numbered snapshot of a deleted thing is found, too.
 
     Raises:
         NotFoundError: There is no such name, or no snapshot of that number.
     """
-    query = _query(series).where(series.heads.c.name == name)
+    key = series.heads.c.label if deleted and number else series.heads.c.name
+    query = select_rows(series).where(key == name)
     query = query.order_by(series.snapshots.c.number.desc()).limit(1)
     if number:
         query = query.where(series.snapshots.c.number == number)
     row = connection.execute(query).mappings().one_or_none()
     if row is not None:
         return row
-    if not number:
-        raise names.not_found(connection, series.kind, series.heads.c.name, name)
+    if not number or not find_existing(connection, series, [name]):
+        raise not_found(connection, series, name)
     newest = get_row(connection, series, name)["number"]
     raise NotFoundError(
         f"{series.kind} {name!r} has no snapshot {number}; the newest is {newest}",
@@ -135,39 +201,73 @@ def find_existing(
     return list(connection.execute(query).scalars())
 
 
-def list_rows(
-    connection: sqlalchemy.Connection, series: Series, page: paging.PageRequest, search: str = ""
-) -> paging.Page[RowMapping]:
-    """One page of the newest snapshots whose names contain `search`, sorted by name."""
-    size = paging.page_size(page.size)
-    after = paging.decode(page.token, series.kind, search)
-    query = newest_rows(series, search=search, after=after[0] if after else "", limit=size + 1)
-    rows = connection.execute(query).mappings().all()
-    return paging.slice_page(rows, size, series.kind, search, key=lambda row: [row["name"]])
+def not_found(connection: sqlalchemy.Connection, series: Series, name: str) -> NotFoundError:
+    """Say that there is no such thing (any more)."""
+    query = select(func.max(series.heads.c.delete_time)).where(series.heads.c.label == name)
+    deleted = connection.execute(query).scalar_one()
+    if deleted is not None:
+        return NotFoundError(
+            f"{series.kind} {name!r} was deleted at {deleted:%Y-%m-%d %H:%M:%S} UTC; "
+            "its history is kept",
+            kind=series.kind,
+            name=name,
+        )
+    return names.not_found(connection, series.kind, series.heads.c.name, name)
 
 
-def newest_rows(series: Series, *, search: str, after: str, limit: int) -> sqlalchemy.Select[Any]:
-    """The query for newest snapshots, sorted by name, behind the name `after`."""
+def newest_only(series: Series) -> "sqlalchemy.ColumnElement[bool]":
+    """The condition that a snapshot is the newest of its thing."""
     inner = series.snapshots.alias()
     newest = (
         select(func.max(inner.c.number))
-        .where(inner.c[series.owner] == series.heads.c.id)
+        .where(inner.c[series.owner.name] == series.heads.c.id)
         .scalar_subquery()
     )
-    query = _query(series).where(series.snapshots.c.number == newest)
-    if search:
-        query = query.where(contains(series.heads.c.name, search))
-    if after:
-        query = query.where(series.heads.c.name > after)
-    return query.order_by(series.heads.c.name).limit(limit)
+    return series.snapshots.c.number == newest
 
 
-def _query(series: Series) -> sqlalchemy.Select[Any]:
-    joined = series.heads.c.id == series.snapshots.c[series.owner]
-    return select(series.snapshots, series.heads.c.name).join(series.heads, joined)
+def select_rows(series: Series) -> sqlalchemy.Select[Any]:
+    """Snapshots with the `name`, `head_id` and `delete_time` of what they belong to."""
+    heads = series.heads.c
+    return select(
+        series.snapshots,
+        heads.label.label("name"),
+        heads.id.label("head_id"),
+        heads.delete_time.label("delete_time"),
+    ).join(series.heads, heads.id == series.owner)
+
+
+def _lock_head(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
+    # The lock makes numbers dense when two write the same name at once.
+    query = select(series.heads.c.id).where(series.heads.c.name == name).with_for_update()
+    head = connection.execute(query).scalar_one_or_none()
+    if head is None:  # deleted between the two statements
+        raise not_found(connection, series, name)
+    return int(head)
+
+
+def _newest(connection: sqlalchemy.Connection, series: Series, head: int) -> RowMapping | None:
+    table = series.snapshots
+    query = (
+        select(table.c.id, table.c.number, table.c.content_digest)
+        .where(series.owner == head)
+        .order_by(table.c.number.desc())
+        .limit(1)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _last_number(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
+    """The highest number that the name had before it was deleted; 0 for a new name."""
+    query = (
+        select(func.max(series.snapshots.c.number))
+        .join(series.heads, series.heads.c.id == series.owner)
+        .where(series.heads.c.label == name)
+    )
+    return connection.execute(query).scalar_one() or 0
 
 
 def _digest(content: Mapping[str, Any], pins: object) -> str:
-    # Mappings keep their order here: the order of a graph's steps has a meaning.
-    text = json.dumps([dict(content), pins], separators=(",", ":"))
+    # Inner mappings keep their order: the order of a graph's steps has a meaning.
+    text = json.dumps([dict(sorted(content.items())), pins], separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

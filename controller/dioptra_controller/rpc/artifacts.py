@@ -9,14 +9,17 @@ from typing import Any
 
 import sqlalchemy
 
-from dioptra_controller.artifacts import catalog
+from dioptra_controller.artifacts import ancestry, catalog
+from dioptra_controller.artifacts.catalog import ArtifactRecord
 from dioptra_controller.artifacts.readers import find_reader
 from dioptra_controller.artifacts.upload import Upload
 from dioptra_controller.database.engine import Database
-from dioptra_controller.paging import PageRequest
-from dioptra_controller.registry.names import check_name
+from dioptra_controller.paging import Page, PageRequest
+from dioptra_controller.registry import tags
+from dioptra_controller.registry.names import check_name, check_text
 from dioptra_controller.registry.requests import once
-from dioptra_controller.rpc.encode_artifacts import write_artifact
+from dioptra_controller.rpc.encode_artifacts import write_artifact, write_lineage
+from dioptra_controller.rpc.listings import Tags
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import InvalidRequestError
@@ -35,8 +38,16 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
         self, request: pb.GetArtifactRequest, context: Any
     ) -> pb.GetArtifactResponse:
         """Show one with its files."""
-        found = await self._database.read(catalog.get, request.id)
-        return pb.GetArtifactResponse(artifact=write_artifact(found, self._store.url))
+        found, found_tags = await self._database.read(_get, request.id)
+        written = write_artifact(found, self._store.url, tags=found_tags)
+        return pb.GetArtifactResponse(artifact=written)
+
+    async def GetArtifactLineage(
+        self, request: pb.GetArtifactLineageRequest, context: Any
+    ) -> pb.GetArtifactLineageResponse:
+        """Show where one came from, and what was made of it."""
+        found = await self._database.read(ancestry.trace, request.id, request.depth)
+        return write_lineage(found, self._store.url)
 
     async def ListArtifacts(
         self, request: pb.ListArtifactsRequest, context: Any
@@ -44,10 +55,18 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
         """Show a page of them without their files."""
         page = PageRequest(size=request.page_size, token=request.page_token)
         wanted = catalog.ArtifactFilter(
-            job_id=request.job_id, name=request.name, entrypoint=request.entrypoint
+            job_id=request.job_id,
+            name=request.name,
+            entrypoint=request.entrypoint,
+            search=request.search,
+            tag=request.tag,
+            deleted=request.deleted,
         )
-        found = await self._database.read(catalog.list_page, page, wanted)
-        rows = [write_artifact(one, self._store.url, with_files=False) for one in found.rows]
+        found, found_tags = await self._database.read(_list, page, wanted)
+        rows = [
+            write_artifact(one, self._store.url, tags=found_tags, with_files=False)
+            for one in found.rows
+        ]
         return pb.ListArtifactsResponse(artifacts=rows, next_page_token=found.next_token)
 
     async def DownloadArtifact(
@@ -55,6 +74,7 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
     ) -> AsyncIterator[pb.DownloadArtifactResponse]:
         """Send the content of one file."""
         found = await self._database.read(catalog.get, request.id)
+        catalog.refuse_deleted(found)
         chunks = await asyncio.to_thread(self._store.open_file, found.key, request.path)
         try:
             while chunk := await asyncio.to_thread(next, chunks, b""):
@@ -68,6 +88,7 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
         """Store what was made outside of a job."""
         header = await _read_header(request_iterator)
         check_name("artifact", header.name)
+        check_text(f"artifact {header.name!r}", header.description)
         # Before the bytes come: a wrong task should not cost an upload.
         reader = await self._database.read(find_reader, header.task)
         upload = Upload(
@@ -78,7 +99,8 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
                 await asyncio.to_thread(_take, upload, request)
             path = upload.finish()
             record = await self._keep(header, reader, path)
-        return pb.UploadArtifactResponse(artifact=write_artifact(record, self._store.url))
+        written = write_artifact(record, self._store.url, tags={})
+        return pb.UploadArtifactResponse(artifact=written)
 
     async def _keep(
         self, header: pb.UploadArtifactHeader, reader: catalog.Lineage, path: Path
@@ -94,6 +116,17 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
                 # Nothing refers to it: the row was not written, or an equal request was first.
                 await asyncio.to_thread(self._store.delete_artifact, key)
         return record
+
+
+def _get(connection: sqlalchemy.Connection, artifact_id: int) -> tuple[ArtifactRecord, Tags]:
+    return catalog.get(connection, artifact_id), tags.load(connection, "artifact", [artifact_id])
+
+
+def _list(
+    connection: sqlalchemy.Connection, page: PageRequest, wanted: catalog.ArtifactFilter
+) -> tuple[Page[ArtifactRecord], Tags]:
+    found = catalog.list_page(connection, page, wanted)
+    return found, tags.load(connection, "artifact", [one.id for one in found.rows])
 
 
 async def _to_the_end(function: Callable[[str, Path], Manifest], key: str, path: Path) -> Manifest:
@@ -121,6 +154,7 @@ def _record(
             key=key,
             manifest_json=manifest.to_json(),
             lineage=reader,
+            description=header.description,
         )
         return str(made)
 

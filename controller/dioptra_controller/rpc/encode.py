@@ -1,19 +1,30 @@
 """Registry values as messages."""
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dioptra_controller.registry.entrypoints import EntrypointSnapshot
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from dioptra_controller.registry.drafts import Draft
+from dioptra_controller.registry.entrypoints import EntrypointSnapshot, PluginPin
 from dioptra_controller.registry.parameter_types import ParameterType
-from dioptra_controller.registry.plugins import PluginSnapshot
-from dioptra_ray.api.controller.v1 import entrypoint_pb2, parameter_type_service_pb2, plugin_pb2
+from dioptra_controller.registry.plugins import PluginSnapshot, PluginTask
+from dioptra_controller.rpc.listings import Tags
+from dioptra_ray.api.controller.v1 import (
+    entrypoint_pb2,
+    parameter_type_service_pb2,
+    plugin_pb2,
+    plugin_service_pb2,
+)
 from dioptra_ray.project.model import ArtifactTask, FunctionTask, TaskInput, TaskOutput
+from dioptra_ray.wire.issues import write_issue
 from dioptra_ray.wire.times import to_timestamp
 from dioptra_ray.wire.values import write_value
 
 
-def write_plugin(plugin: PluginSnapshot) -> plugin_pb2.Plugin:
+def write_plugin(plugin: PluginSnapshot, tags: Tags) -> plugin_pb2.Plugin:
     """Write a plugin snapshot."""
     return plugin_pb2.Plugin(
         name=plugin.name,
@@ -24,21 +35,27 @@ def write_plugin(plugin: PluginSnapshot) -> plugin_pb2.Plugin:
         function_tasks=map(_write_function, plugin.function_tasks),
         artifact_tasks=map(_write_artifact_task, plugin.artifact_tasks),
         create_time=to_timestamp(plugin.create_time),
+        tags=tags.get(plugin.head_id, ()),
+        delete_time=find_timestamp(plugin.delete_time),
     )
 
 
-def write_parameter_type(one: ParameterType) -> parameter_type_service_pb2.ParameterType:
+def write_parameter_type(
+    one: ParameterType, tags: Tags
+) -> parameter_type_service_pb2.ParameterType:
     """Write a parameter type."""
     return parameter_type_service_pb2.ParameterType(
         name=one.name,
         description=one.description,
         structure_json=json.dumps(one.structure),
         snapshot=one.number,
-        create_time=to_timestamp(one.create_time) if one.create_time else None,
+        create_time=find_timestamp(one.create_time),
+        tags=tags.get(one.head_id, ()),
+        delete_time=find_timestamp(one.delete_time),
     )
 
 
-def write_entrypoint(entrypoint: EntrypointSnapshot) -> entrypoint_pb2.Entrypoint:
+def write_entrypoint(entrypoint: EntrypointSnapshot, tags: Tags) -> entrypoint_pb2.Entrypoint:
     """Write an entrypoint snapshot."""
     description = entrypoint.description
     parameters = description.get("parameters") or {}
@@ -54,15 +71,49 @@ def write_entrypoint(entrypoint: EntrypointSnapshot) -> entrypoint_pb2.Entrypoin
         ],
         artifact_outputs=list(description.get("artifact_outputs") or {}),
         steps=list(description["graph"]),
-        plugins=[
-            entrypoint_pb2.PluginPin(name=pin.name, snapshot=pin.number, digest=pin.digest)
-            for pin in entrypoint.plugins
-        ],
+        plugins=[write_pin(pin) for pin in entrypoint.plugins],
         source=entrypoint.source,
         source_file=entrypoint.source_file,
         description_json=json.dumps(description, separators=(",", ":"), ensure_ascii=False),
         create_time=to_timestamp(entrypoint.create_time),
+        tags=tags.get(entrypoint.head_id, ()),
+        delete_time=find_timestamp(entrypoint.delete_time),
     )
+
+
+def write_pin(pin: PluginPin) -> entrypoint_pb2.PluginPin:
+    """Write a pin."""
+    return entrypoint_pb2.PluginPin(
+        name=pin.name, snapshot=pin.number, digest=pin.digest, newest_snapshot=pin.newest
+    )
+
+
+def write_draft(draft: Draft, *, with_source: bool = True) -> entrypoint_pb2.EntrypointDraft:
+    """Write a draft; lists leave its source out."""
+    return entrypoint_pb2.EntrypointDraft(
+        name=draft.name,
+        description=draft.description,
+        source=draft.source if with_source else "",
+        source_file=draft.source_file,
+        plugins=draft.plugins,
+        issues=map(write_issue, draft.issues),
+        update_time=find_timestamp(draft.update_time),
+    )
+
+
+def write_task(one: PluginTask) -> plugin_service_pb2.Task:
+    """Write a task with the snapshot that it is of."""
+    written = plugin_service_pb2.Task(plugin=one.plugin, snapshot=one.number)
+    if isinstance(one.task, FunctionTask):
+        written.function.CopyFrom(_write_function(one.task))
+    else:
+        written.artifact.CopyFrom(_write_artifact_task(one.task))
+    return written
+
+
+def find_timestamp(moment: dt.datetime | None) -> Timestamp | None:
+    """A time that may not be there."""
+    return None if moment is None else to_timestamp(moment)
 
 
 def _write_parameter(name: str, given: Any) -> entrypoint_pb2.EntrypointParameter:

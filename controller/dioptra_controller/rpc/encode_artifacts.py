@@ -1,13 +1,17 @@
 """Artifacts as messages."""
 
+from dioptra_controller.artifacts.ancestry import Ancestry, LineageJob
 from dioptra_controller.artifacts.catalog import ArtifactRecord
+from dioptra_controller.rpc.encode import find_timestamp, write_pin
+from dioptra_controller.rpc.listings import Tags
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import plugin_pb2
 from dioptra_ray.wire.times import to_timestamp
+from dioptra_ray.wire.values import write_value
 
 
 def write_artifact(
-    record: ArtifactRecord, store_url: str, *, with_files: bool = True
+    record: ArtifactRecord, store_url: str, *, tags: Tags, with_files: bool = True
 ) -> pb.Artifact:
     """Write an artifact; lists leave its files out."""
     lineage = record.lineage
@@ -28,6 +32,43 @@ def write_artifact(
         digest=record.digest,
         uri=f"{store_url.rstrip('/')}/{record.key}",
         create_time=to_timestamp(record.create_time),
+        description=record.description,
+        tags=tags.get(record.id, ()),
+        delete_time=find_timestamp(record.delete_time),
+    )
+
+
+def write_lineage(found: Ancestry, store_url: str) -> pb.GetArtifactLineageResponse:
+    """Write a lineage."""
+    return pb.GetArtifactLineageResponse(
+        artifacts=[
+            write_artifact(one, store_url, tags={}, with_files=False)
+            for one in found.artifacts.values()
+        ],
+        jobs=map(_write_job, found.jobs.values()),
+        sweeps=[
+            pb.LineageSweep(
+                id=sweep.id,
+                entrypoint=sweep.entrypoint,
+                entrypoint_snapshot=sweep.entrypoint_snapshot,
+                parameter=sweep.parameter,
+            )
+            for sweep in found.sweeps
+        ],
+        truncated=found.truncated,
+    )
+
+
+def _write_job(job: LineageJob) -> pb.LineageJob:
+    return pb.LineageJob(
+        id=job.id,
+        entrypoint=job.entrypoint,
+        entrypoint_snapshot=job.entrypoint_snapshot,
+        entrypoint_deleted=job.entrypoint_deleted,
+        inputs=job.inputs,
+        outputs=job.outputs,
+        parameters={name: write_value(value) for name, value in job.parameters.items()},
+        plugins=map(write_pin, job.plugins),
     )
 
 

@@ -6,10 +6,13 @@ from typing import Any
 import sqlalchemy
 
 from dioptra_controller.database.engine import Database
-from dioptra_controller.paging import Page, PageRequest
+from dioptra_controller.paging import Page
 from dioptra_controller.registry import queues
+from dioptra_controller.registry.listing import Listing
 from dioptra_controller.registry.requests import once
 from dioptra_controller.rpc.cluster import RunnerInfo
+from dioptra_controller.rpc.encode import find_timestamp
+from dioptra_controller.rpc.listings import Tags, page_with_tags, read_listing, with_tags
 from dioptra_ray.api.controller.v1 import queue_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as pb_grpc
 from dioptra_ray.wire.times import to_timestamp
@@ -28,26 +31,25 @@ class QueueServicer(pb_grpc.QueueServiceServicer):
         self, request: pb.CreateQueueRequest, context: Any
     ) -> pb.CreateQueueResponse:
         """Create one, once for a request id."""
-        created, loads = await self._database.write(_create, request)
-        return pb.CreateQueueResponse(queue=self._encode(created, loads))
+        created, loads, tags = await self._database.write(_create, request)
+        return pb.CreateQueueResponse(queue=self._encode(created, loads, tags))
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Any) -> pb.GetQueueResponse:
         """Show one."""
-        found, loads = await self._database.read(_get, request.name)
-        return pb.GetQueueResponse(queue=self._encode(found, loads))
+        found, loads, tags = await self._database.read(_get, request.name)
+        return pb.GetQueueResponse(queue=self._encode(found, loads, tags))
 
     async def ListQueues(
         self, request: pb.ListQueuesRequest, context: Any
     ) -> pb.ListQueuesResponse:
         """Show a page of them."""
-        page = PageRequest(size=request.page_size, token=request.page_token)
-        found, loads = await self._database.read(_list, page, request.search)
+        found, loads, tags = await self._database.read(_list, read_listing(request))
         return pb.ListQueuesResponse(
-            queues=[self._encode(queue, loads) for queue in found.rows],
+            queues=[self._encode(queue, loads, tags) for queue in found.rows],
             next_page_token=found.next_token,
         )
 
-    def _encode(self, queue: queues.Queue, loads: Loads) -> pb.Queue:
+    def _encode(self, queue: queues.Queue, loads: Loads, tags: Tags) -> pb.Queue:
         load = loads.get(queue.name, queues.Load())
         serving = sorted(runner.name for runner in self._runners() if queue.name in runner.queues)
         return pb.Queue(
@@ -57,12 +59,15 @@ class QueueServicer(pb_grpc.QueueServiceServicer):
             started_jobs=load.started,
             runners=serving,
             create_time=to_timestamp(queue.create_time),
+            snapshot=queue.number,
+            tags=tags.get(queue.id, ()),
+            delete_time=find_timestamp(queue.delete_time),
         )
 
 
 def _create(
     connection: sqlalchemy.Connection, request: pb.CreateQueueRequest
-) -> tuple[queues.Queue, Loads]:
+) -> tuple[queues.Queue, Loads, Tags]:
     name = once(
         connection,
         request.request_id,
@@ -73,12 +78,14 @@ def _create(
     return _get(connection, name)
 
 
-def _get(connection: sqlalchemy.Connection, name: str) -> tuple[queues.Queue, Loads]:
-    return queues.get(connection, name), queues.get_loads(connection, [name])
+def _get(connection: sqlalchemy.Connection, name: str) -> tuple[queues.Queue, Loads, Tags]:
+    found, tags = with_tags(connection, "queue", queues.get, name)
+    return found, queues.get_loads(connection, [name]), tags
 
 
 def _list(
-    connection: sqlalchemy.Connection, page: PageRequest, search: str
-) -> tuple[Page[queues.Queue], Loads]:
-    found = queues.list_page(connection, page, search)
-    return found, queues.get_loads(connection, [queue.name for queue in found.rows])
+    connection: sqlalchemy.Connection, listing: Listing
+) -> tuple[Page[queues.Queue], Loads, Tags]:
+    found, tags = page_with_tags(connection, "queue", queues.list_page, listing)
+    names = [queue.name for queue in found.rows if queue.delete_time is None]
+    return found, queues.get_loads(connection, names), tags

@@ -17,9 +17,11 @@ from dioptra_controller.rpc.archives import read_bounded
 from dioptra_ray.api.controller.v1 import registry_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import registry_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import ConflictError, InvalidRequestError
+from dioptra_ray.language.issues import Issue
 from dioptra_ray.project.model import Project
 from dioptra_ray.project.reader import read_project
 from dioptra_ray.store import ArtifactStore, bundle_key
+from dioptra_ray.wire.issues import write_issue
 
 DEFAULT_CONFIG = "dioptra.toml"
 
@@ -56,22 +58,25 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         project = await asyncio.to_thread(_read, request)
         for attempt in range(1, _MAX_TRIES + 1):
             try:
-                registered = await self._register(request, content, project)
+                registered, warnings = await self._register(request, content, project)
             except ConflictError:
                 if attempt == _MAX_TRIES:
                     raise
             else:
                 break
-        return pb.ImportResourcesResponse(resources=map(_encode, registered))
+        return pb.ImportResourcesResponse(
+            resources=map(_encode, registered), warnings=map(write_issue, warnings)
+        )
 
     async def _register(
         self, request: pb.ImportResourcesRequest, content: bytes, project: Project
-    ) -> list[Registered]:
+    ) -> tuple[list[Registered], tuple[Issue, ...]]:
         known = await self._database.read(registration.load_known, project)
         prepared = await asyncio.to_thread(
             self._prepare, project, known, _STRATEGIES[request.strategy]
         )
-        return await self._database.write(_store, request.request_id, content, prepared)
+        done = await self._database.write(_store, request.request_id, content, prepared)
+        return done, prepared.warnings
 
     def _prepare(
         self, project: Project, known: registration.Known, strategy: Strategy

@@ -10,6 +10,7 @@ from dioptra_controller.rpc.parameter_types import ParameterTypeServicer
 from dioptra_controller.rpc.plugins import PluginServicer
 from dioptra_controller.rpc.queues import QueueServicer
 from dioptra_controller.rpc.registry import RegistryServicer
+from dioptra_controller.rpc.resources import ResourceServicer
 from dioptra_controller.rpc.runner import RunnerServicer
 from dioptra_controller.rpc.server import Service
 from dioptra_controller.rpc.sweeps import SweepServicer
@@ -24,6 +25,7 @@ from dioptra_ray.api.controller.v1 import parameter_type_service_pb2_grpc as par
 from dioptra_ray.api.controller.v1 import plugin_service_pb2_grpc as plugin_grpc
 from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as queue_grpc
 from dioptra_ray.api.controller.v1 import registry_service_pb2_grpc as registry_grpc
+from dioptra_ray.api.controller.v1 import resource_service_pb2_grpc as resource_grpc
 from dioptra_ray.api.controller.v1 import sweep_service_pb2_grpc as sweep_grpc
 from dioptra_ray.api.runner.v1 import runner_service_pb2_grpc as runner_grpc
 from dioptra_ray.store import ArtifactStore
@@ -80,6 +82,11 @@ def make_services(
             name=f"{_PACKAGE}.RegistryService",
             servicer=RegistryServicer(database, store),
             add=registry_grpc.add_RegistryServiceServicer_to_server,
+        ),
+        Service(
+            name=f"{_PACKAGE}.ResourceService",
+            servicer=ResourceServicer(database, store),
+            add=resource_grpc.add_ResourceServiceServicer_to_server,
         ),
         Service(
             name=f"{_PACKAGE}.SweepService",

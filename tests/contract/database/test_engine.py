@@ -24,7 +24,7 @@ def _insert(connection, name):
     return insert_if_new(
         connection,
         EXPERIMENTS,
-        {"name": name, "description": "", "create_time": NOW},
+        {"name": name, "label": name, "create_time": NOW},
         unique=["name"],
     )
 
@@ -117,7 +117,7 @@ def test_json_keeps_order_and_numbers_that_json_has_not(database):
     def work(connection):
         owner = connection.execute(
             PARAMETER_TYPES.insert()
-            .values(name="t", create_time=NOW)
+            .values(name="t", label="t", create_time=NOW)
             .returning(PARAMETER_TYPES.c.id)
         ).scalar_one()
         row = {

@@ -4,6 +4,7 @@ import pytest
 
 from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry import experiments, parameter_types, plugins, snapshots
+from dioptra_controller.registry.listing import Listing
 from dioptra_controller.registry.requests import once
 from dioptra_ray.errors import AlreadyExistsError, InvalidRequestError
 from dioptra_ray.project.model import ProjectPlugin, ProjectType
@@ -63,7 +64,7 @@ def test_search_ignores_case_and_takes_wildcards_as_text(database):
         database.write_now(experiments.create, name)
 
     def search(text):
-        found = database.read_now(experiments.list_page, PageRequest(), text)
+        found = database.read_now(experiments.list_page, Listing(search=text))
         return [one.name for one in found.rows]
 
     assert search("a%") == ["a%b"]
@@ -78,7 +79,9 @@ def test_pages_of_mixed_case_names_show_each_once(database):
             database.write_now(experiments.create, name)
     seen, token = [], ""
     while True:
-        page = database.read_now(experiments.list_page, PageRequest(size=3, token=token))
+        page = database.read_now(
+            experiments.list_page, Listing(page=PageRequest(size=3, token=token))
+        )
         seen += [one.name for one in page.rows]
         token = page.next_token
         if not token:

@@ -18,12 +18,12 @@ def test_names_that_cannot_be_read_in_a_list_are_refused(name):
             check(name)
 
 
-@pytest.mark.parametrize("name", ["a", "_a", "__", "Plugin_2", "ünïcode"])
+@pytest.mark.parametrize("name", ["a", "_a", "__", "Plugin_2"])
 def test_plugin_names_are_identifiers(name):
     names.check_plugin_name(name)
 
 
-@pytest.mark.parametrize("name", ["_", "1a", "a-b", "a.b", "a b", "class", "None"])
+@pytest.mark.parametrize("name", ["_", "1a", "a-b", "a.b", "a b", "class", "None", "ünïcode"])
 def test_what_cannot_be_imported_is_no_plugin_name(name):
     with pytest.raises(InvalidRequestError, match="identifier"):
         names.check_plugin_name(name)

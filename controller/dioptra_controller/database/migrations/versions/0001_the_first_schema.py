@@ -1,6 +1,7 @@
 """The first schema."""
 
 import datetime as dt
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,31 +23,61 @@ def upgrade() -> None:
     _create_jobs()
     _create_records()
     _create_artifacts()
+    _create_tags()
+    _insert_default_names()
+
+
+def _insert_default_names() -> None:
     microseconds = round(dt.datetime.now(dt.UTC).timestamp() * 1_000_000)
-    for table in ("experiments", "queues"):
-        row = {"name": "default", "description": "", "create_time": microseconds}
-        op.bulk_insert(sa.table(table, *(sa.Column(name) for name in row)), [row])
+    snapshot: dict[str, Any] = {"number": 1, "description": "", "content_digest": _EMPTY}
+    snapshot["create_time"] = microseconds
+    for kind in ("experiment", "queue"):
+        row = {"name": "default", "label": "default", "create_time": microseconds}
+        heads = sa.table(f"{kind}s", *(sa.Column(name) for name in row))
+        op.bulk_insert(heads, [row])
+        columns: list[Any] = [sa.column(name) for name in (*snapshot, f"{kind}_id")]
+        op.bulk_insert(sa.table(f"{kind}_snapshots", *columns), [{**snapshot, f"{kind}_id": 1}])
+
+
+# Of a snapshot that has nothing but an empty description.
+_EMPTY = "sha256:6ec6ed7edb377f7f63a6564bc3377f58ead1afb040943a3af94eaa7498ca7b65"
+
+
+def _create_heads(table: str) -> None:
+    op.create_table(
+        table,
+        sa.Column("id", ID, nullable=False),
+        sa.Column("name", NAME, nullable=True),
+        sa.Column("label", NAME, nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("delete_time", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
+        sa.UniqueConstraint("name", name=f"uq_{table}_name"),
+    )
+    op.create_index(f"ix_{table}_label", table, ["label"])
+
+
+def _create_snapshots(of: str, *columns: "sa.Column[Any]") -> None:
+    table, owner = f"{of}_snapshots", f"{of}_id"
+    op.create_table(
+        table,
+        sa.Column("id", ID, nullable=False),
+        sa.Column(owner, ID, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("content_digest", sa.String(80), nullable=False),
+        *columns,
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint([owner], [f"{of}s.id"], name=f"fk_{table}_{owner}"),
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
+        sa.UniqueConstraint(owner, "number", name=f"uq_{table}_{owner}_number"),
+    )
 
 
 def _create_names() -> None:
-    op.create_table(
-        "experiments",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("name", NAME, nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_experiments"),
-        sa.UniqueConstraint("name", name="uq_experiments_name"),
-    )
-    op.create_table(
-        "queues",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("name", NAME, nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_queues"),
-        sa.UniqueConstraint("name", name="uq_queues_name"),
-    )
+    for kind in ("experiment", "queue"):
+        _create_heads(f"{kind}s")
+        _create_snapshots(kind)
     op.create_table(
         "requests",
         sa.Column("request_id", sa.String(128), nullable=False),
@@ -59,96 +90,32 @@ def _create_names() -> None:
 
 
 def _create_plugins_and_types() -> None:
-    op.create_table(
-        "plugins",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("name", NAME, nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_plugins"),
-        sa.UniqueConstraint("name", name="uq_plugins_name"),
-    )
-    op.create_table(
-        "plugin_snapshots",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("plugin_id", ID, nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
+    _create_heads("plugins")
+    _create_snapshots(
+        "plugin",
         sa.Column("digest", sa.String(80), nullable=False),
-        sa.Column("content_digest", sa.String(80), nullable=False),
         sa.Column("files", sa.Text(), nullable=False),
         sa.Column("function_tasks", sa.Text(), nullable=False),
         sa.Column("artifact_tasks", sa.Text(), nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["plugin_id"], ["plugins.id"], name="fk_plugin_snapshots_plugin_id"
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_plugin_snapshots"),
-        sa.UniqueConstraint("plugin_id", "number", name="uq_plugin_snapshots_plugin_id_number"),
     )
     op.create_index("ix_plugin_snapshots_digest", "plugin_snapshots", ["digest"])
-    op.create_table(
-        "parameter_types",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("name", NAME, nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_parameter_types"),
-        sa.UniqueConstraint("name", name="uq_parameter_types_name"),
-    )
-    op.create_table(
-        "parameter_type_snapshots",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("parameter_type_id", ID, nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("content_digest", sa.String(80), nullable=False),
-        sa.Column("structure", sa.Text(), nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["parameter_type_id"],
-            ["parameter_types.id"],
-            name="fk_parameter_type_snapshots_parameter_type_id",
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_parameter_type_snapshots"),
-        sa.UniqueConstraint(
-            "parameter_type_id",
-            "number",
-            name="uq_parameter_type_snapshots_parameter_type_id_number",
-        ),
-    )
+    _create_heads("parameter_types")
+    _create_snapshots("parameter_type", sa.Column("structure", sa.Text(), nullable=False))
 
 
 def _create_entrypoints() -> None:
-    op.create_table(
-        "entrypoints",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("name", NAME, nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_entrypoints"),
-        sa.UniqueConstraint("name", name="uq_entrypoints_name"),
+    _create_heads("entrypoints")
+    texts = (
+        "graph",
+        "artifact_tasks",
+        "argument_schemas",
+        "declarations",
+        "parameter_kinds",
+        "declared",
+        "source",
+        "source_file",
     )
-    op.create_table(
-        "entrypoint_snapshots",
-        sa.Column("id", ID, nullable=False),
-        sa.Column("entrypoint_id", ID, nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("content_digest", sa.String(80), nullable=False),
-        sa.Column("graph", sa.Text(), nullable=False),
-        sa.Column("artifact_tasks", sa.Text(), nullable=False),
-        sa.Column("argument_schemas", sa.Text(), nullable=False),
-        sa.Column("declarations", sa.Text(), nullable=False),
-        sa.Column("parameter_kinds", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("source_file", sa.Text(), nullable=False),
-        sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["entrypoint_id"], ["entrypoints.id"], name="fk_entrypoint_snapshots_entrypoint_id"
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_entrypoint_snapshots"),
-        sa.UniqueConstraint(
-            "entrypoint_id", "number", name="uq_entrypoint_snapshots_entrypoint_id_number"
-        ),
-    )
+    _create_snapshots("entrypoint", *(sa.Column(name, sa.Text(), nullable=False) for name in texts))
     op.create_table(
         "entrypoint_plugins",
         sa.Column("entrypoint_snapshot_id", ID, nullable=False),
@@ -166,6 +133,22 @@ def _create_entrypoints() -> None:
         sa.PrimaryKeyConstraint(
             "entrypoint_snapshot_id", "plugin_snapshot_id", name="pk_entrypoint_plugins"
         ),
+    )
+    op.create_index(
+        "ix_entrypoint_plugins_plugin_snapshot_id", "entrypoint_plugins", ["plugin_snapshot_id"]
+    )
+    op.create_table(
+        "entrypoint_drafts",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_file", sa.Text(), nullable=False),
+        sa.Column("plugins", sa.Text(), nullable=False),
+        sa.Column("issues", sa.Text(), nullable=False),
+        sa.Column("update_time", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_entrypoint_drafts"),
+        sa.UniqueConstraint("name", name="uq_entrypoint_drafts_name"),
     )
 
 
@@ -336,6 +319,7 @@ def _create_artifacts() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("name", NAME, nullable=False),
         sa.Column("key", sa.String(1024), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
         sa.Column("job_id", sa.BigInteger(), nullable=True),
         sa.Column("entrypoint", sa.String(255), nullable=False),
         sa.Column("step", sa.Text(), nullable=False),
@@ -349,6 +333,8 @@ def _create_artifacts() -> None:
         sa.Column("digest", sa.String(80), nullable=False),
         sa.Column("manifest", sa.Text(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.Column("delete_time", sa.BigInteger(), nullable=True),
+        sa.Column("purge_time", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_artifacts_job_id"),
         sa.PrimaryKeyConstraint("id", name="pk_artifacts"),
         sa.UniqueConstraint("key", name="uq_artifacts_key"),
@@ -357,3 +343,15 @@ def _create_artifacts() -> None:
     op.create_index("ix_artifacts_entrypoint", "artifacts", ["entrypoint"])
     op.create_index("ix_artifacts_job_id_name", "artifacts", ["job_id", "name"])
     op.create_index("ix_artifacts_name", "artifacts", ["name"])
+
+
+def _create_tags() -> None:
+    op.create_table(
+        "tags",
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("resource_id", sa.BigInteger(), nullable=False),
+        sa.Column("tag", NAME, nullable=False),
+        sa.PrimaryKeyConstraint("tag", "kind", "resource_id", name="pk_tags"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_tags_kind_resource_id", "tags", ["kind", "resource_id"])
