@@ -12,7 +12,7 @@ A plugin may have the name of a module that this process needs itself: see `graf
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -149,8 +149,7 @@ def _enter(plugin_set: PluginSet, *, fresh: bool) -> None:
             fresh=fresh,
         )
         sys.path.insert(0, residence.root)
-        sys.modules.update(residence.modules)
-        residence.graft.attach(residence.modules)
+        _put_in(_active)
         sys.meta_path.insert(0, _active.finder)
         if fresh and residence.is_used:
             _renew(_active)
@@ -174,10 +173,8 @@ def _leave() -> None:
         residence.records = pyplugs.exchange_records(active.records)
         if active.fresh:
             _renew(active)
-        residence.graft.detach(residence.modules)
+        _take_out(active, residence.modules)
         sys.meta_path.remove(active.finder)
-        for name in residence.modules:
-            sys.modules.pop(name, None)
         sys.modules.update(active.displaced)
         sys.path[:] = active.sys_path
         _active = None
@@ -185,14 +182,26 @@ def _leave() -> None:
 
 def _renew(active: _Activation) -> None:
     """Have the set as new; what it then has no more is not in `sys.modules` either."""
-    residence = active.residence
-    before = residence.modules
+    residence, finder = active.residence, active.finder
+    before, finder.noticed = residence.modules, False
     residence.renew()
+    if finder.noticed:  # by what ran when objects of the last job went
+        before = residence.found()
     if residence.modules is not before:
-        residence.graft.detach(before)
-        for name in before:
-            sys.modules.pop(name, None)
-        residence.graft.attach(residence.modules)
+        _take_out(active, before)
+        _put_in(active)
+
+
+def _put_in(active: _Activation) -> None:
+    modules = active.residence.modules
+    sys.modules.update(modules)
+    active.residence.graft.attach(modules)
+
+
+def _take_out(active: _Activation, modules: Mapping[str, ModuleType]) -> None:
+    active.residence.graft.detach(modules)
+    for name in modules:
+        sys.modules.pop(name, None)
 
 
 def _displace(residence: Residence) -> dict[str, ModuleType]:

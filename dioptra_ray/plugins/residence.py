@@ -66,9 +66,13 @@ class Residence:
             spec.submodule_search_locations = [str(Path(self.root, name))]
         return watched(spec, self._warmth)
 
+    def found(self) -> dict[str, ModuleType]:
+        """The modules that the set has now in `sys.modules`."""
+        return {name: module for name, module in list(sys.modules.items()) if self.owns(name)}
+
     def collect(self) -> None:
-        """Take note of the modules that the set has now in `sys.modules`."""
-        self.modules = {name: sys.modules[name] for name in list(sys.modules) if self.owns(name)}
+        """Keep these."""
+        self.modules = self.found()
 
     def renew(self) -> None:
         """Have the modules as a process finds them that imports them for the first time.

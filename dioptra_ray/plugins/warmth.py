@@ -6,6 +6,7 @@ once all that the last job changed is put back. Anything else is imported for ea
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
 from types import CodeType, ModuleType
@@ -142,8 +143,11 @@ class Warmth:
             if not one.is_settled:
                 self._trials[name] = self._trials.get(name, 0) + 1
                 self._is_hopeless |= self._trials[name] >= _TRIALS
+        # Garbage in cycles stays for long: what holds memory or cares for its end goes now.
+        for restorable in self._restorables():
+            with suppress(Exception):  # code of users may run
+                restorable.restore()
         for name, module in modules.items():
-            # Garbage in cycles stays for long, and these may hold much memory.
             if type(module) is ModuleType:
                 vars(module).update(dict.fromkeys(self._stateful.get(name, ())))
         self._imports = {}
@@ -161,9 +165,8 @@ class Warmth:
     def _is_clean(self) -> bool:
         return self._has_known_subclasses() and all(one.is_clean() for one in self._restorables())
 
-    def _restorables(self) -> Iterator[Restorable]:
-        for one in self._imports.values():
-            yield from one.inspection.restorables
+    def _restorables(self) -> list[Restorable]:
+        return [one for each in self._imports.values() for one in each.inspection.restorables]
 
     def _has_known_subclasses(self) -> bool:
         # A class made at run time is listed by its base for as long as it lives.

@@ -7,7 +7,7 @@ import random
 import signal
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,23 +21,6 @@ from dioptra_ray.plugins.activation import PluginSet, activate, active_root, for
 from dioptra_ray.plugins.residence import Residence
 
 MakeSet = Callable[..., PluginSet]
-
-
-@pytest.fixture
-def make_set(tmp_path: Path) -> Iterator[MakeSet]:
-    made: list[PluginSet] = []
-
-    def make(name: str, files: Mapping[str, str]) -> PluginSet:
-        root = tmp_path / name
-        for file, source in files.items():
-            (root / file).parent.mkdir(parents=True, exist_ok=True)
-            (root / file).write_text(source)
-        made.append(PluginSet(key=f"{tmp_path}:{name}", root=root))
-        return made[-1]
-
-    yield make
-    for plugin_set in made:
-        forget(plugin_set.key)
 
 
 @pytest.fixture(autouse=True)
