@@ -14,7 +14,7 @@ from dioptra_ray.language.alternatives import (
     alternatives,
     swap_key,
 )
-from dioptra_ray.language.graph import read_invocation
+from dioptra_ray.language.graph import task_key
 from dioptra_ray.language.positions import PositionedMapping, Spot
 from dioptra_ray.language.suggestions import did_you_mean
 from dioptra_ray.language.validation.findings import Finding, listing, show
@@ -60,7 +60,7 @@ def render(description: Mapping[str, Any], choices: Mapping[str, str]) -> Mappin
     chosen = dict(_chosen(description, choices))
     graph, tasks = dict(_graph(description)), dict(_tasks(description))
     for step, (alternative, task) in chosen.items():
-        called = read_invocation(alternative.definition).task
+        called = _called(alternative)
         graph[step] = alternative.definition
         if task is not None:
             tasks[task] = _renamed(tasks[called], alternative.outputs or ())
@@ -81,7 +81,7 @@ def renamed_tasks(description: Mapping[str, Any], choices: Mapping[str, str]) ->
     What is known of tasks by name, such as what they need to run, is also true of the copies.
     """
     return {
-        task: read_invocation(alternative.definition).task
+        task: _called(alternative)
         for alternative, task in dict(_chosen(description, choices)).values()
         if task is not None
     }
@@ -138,16 +138,22 @@ def _chosen(
         alternative = next(one for one in alternatives(step_definition) if one.alias == alias)
         name = None
         if _needs_renaming(alternative, tasks):
-            name = f"{read_invocation(alternative.definition).task} ({step})"
+            name = f"{_called(alternative)} ({step})"
             while name in tasks:
                 name += "'"
             tasks[name] = {}
         yield step, (alternative, name)
 
 
+def _called(alternative: Alternative) -> Any:
+    """The task of an alternative; None when it names none, which validation reports."""
+    definition = alternative.definition
+    return definition["task"] if "task" in definition else task_key(definition)
+
+
 def _needs_renaming(alternative: Alternative, tasks: Mapping[Any, Any]) -> bool:
     """Whether `?outputs` says something else than the task; what is wrong is left alone."""
-    task = tasks.get(read_invocation(alternative.definition).task)
+    task = tasks.get(_called(alternative))
     if alternative.outputs is None or not isinstance(task, Mapping):
         return False
     try:
@@ -204,7 +210,7 @@ def _locate_step(place: _Placed, alternative: Alternative, task: str | None) -> 
     spot.parts = {**inner.parts}
     if "dependencies" in step.parts:
         spot.parts["dependencies"] = step.parts["dependencies"]
-    called = read_invocation(alternative.definition).task
+    called = _called(alternative)
     if task is not None and called in spot.parts:
         spot.parts[task] = spot.parts[called]
     return start, spot

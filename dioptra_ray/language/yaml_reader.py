@@ -228,6 +228,10 @@ def _read(loader: Any, file: str | None) -> Document:
         return Document(issues=(_issue("syntax.invalid", _sentence(error), mark, file),))
     except yaml.YAMLError as error:
         return Document(issues=(_issue("syntax.invalid", f"Not valid YAML: {error}.", None, file),))
+    except ValueError:
+        # PyYAML reads the numbers of %YAML directives and of \U escapes without a check.
+        message = "Not valid YAML: a number in a directive or an escape is out of range."
+        return Document(issues=(_placed("syntax.invalid", message, (1, 1), file),))
     if loader.problems:
         problems = dict.fromkeys(
             (code, message, node.start_mark.line, node.start_mark.column)

@@ -169,6 +169,8 @@ def read_config(content: bytes, file: str) -> tuple[Config | None, ConfigText, l
         return None, text, [text.issue("toml.syntax", f"This file cannot be read: {error}.", ())]
     except tomllib.TOMLDecodeError as error:
         return None, text, [_syntax_issue(error, decoded, file)]
+    except ValueError as error:  # a date that is none, a number of thousands of digits
+        return None, text, [text.issue("toml.syntax", f"A value cannot be read: {error}.", ())]
     text = ConfigText(file=file, positions=locate(decoded))
     try:
         config = Config.model_validate(data)

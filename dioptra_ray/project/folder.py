@@ -69,7 +69,7 @@ def _read_files(config: Path) -> dict[str, bytes]:
 def _named_paths(content: bytes) -> Iterator[str]:
     try:
         data: Mapping[str, Any] = tomllib.loads(content.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # said by the reader, with its place
         return
     for key in ("plugins", "entrypoints"):
         entries = data.get(key)

@@ -67,10 +67,10 @@ GRAPH = b"graph:\n  s: {f: [$x]}\nartifacts:\n  k: {contents: $s, task: {name: A
 # What has broken parsers before, ours or others.
 TOKENS = [
     *(b"& * << <<: ! !! !!python/object:os.system !!set !!binary !!timestamp !!omap".split()),
-    *(b"? : - [ ] { } , # | > %YAML --- ... ' \" ` @ = ~ null on off yes 0x1F 0o7 1_0 .inf".split()),
-    *(b".nan 1e999 12:30:45 2001-02-30 2001-01-01T00:00:00Z 9999999999999999999 \\ud800".split()),
+    *(b"? : - [ ] { } , # | > %YAML --- ... ' \" ` @ = ~ null on off yes 0x1F 0o7 1_0".split()),
+    *(b".inf .nan 1e999 12:30:45 2001-02-30 9999999999999999999 \\ud800".split()),
     *(b"$ $$ $x $s.o $. dependencies task args kwargs ?swap ?outputs ?".split()),
-    *(b"[[ ]] \"\"\" ''' [a.b] a.b=1 x={y=1} inf 1979-05-27T07:32:00Z is_a list tuple union".split()),
+    *(b"[[ ]] \"\"\" ''' [a.b] a.b=1 x={y=1} inf 1979-05-27T07:32:00Z is_a list union".split()),
     b"\x00", b"\t", b"\r", b"\n", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\x85",
     "\u2028".encode(), b"\xff\xfe", b" " * 40, b"[" * 80, b"{a: " * 80, b"a" * 2000, b"9" * 5000,
 ]  # fmt: skip

@@ -161,3 +161,10 @@ def test_an_alias_is_placed_where_its_value_is_written():
     description = load("a: &x {b: 1}\nc: *x\n")
     assert position_of(description, "$.c.b") == (1, 11)
     assert position_of(description, "$.c", key=True) == (2, 1)
+
+
+def test_numbers_of_thousands_of_digits_are_refused():
+    """Found by fuzzing: PyYAML lets Python's own limit out."""
+    with pytest.raises(InvalidDescriptionError) as caught:
+        load("%YAML " + "9" * 5000 + ".1\n--- {}\n", file="a.yaml")
+    assert [issue.code for issue in caught.value.issues] == ["syntax.invalid"]

@@ -247,3 +247,10 @@ def test_places_survive_rendering():
     assert position_of(rendered, ("graph", "show")) == position_of(description, ("graph", "show"))
     wrong = render(load(OUTPUTS.replace("fgm: [$load]}", "fgm: [$lod]}")), {"kind": "fgm"})
     assert [(issue.line, issue.column) for issue in validate(wrong)] == [(20, 19)]
+
+
+def test_an_alternative_without_a_task_is_rendered_and_then_refused():
+    """Found by fuzzing."""
+    text = changed("plain: {images: []}", "plain: {dependencies: [load]}")
+    assert codes(text) == ["step.no_task_key"]
+    assert [i.code for i in validate(render(load(text), {"kind": "plain"}))] == ["step.no_task_key"]

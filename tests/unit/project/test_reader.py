@@ -302,3 +302,10 @@ def test_package_files_are_named_by_their_folder() -> None:
     (plugin,) = read(PLUGIN, **files).plugins
     ids = {task.id for task in plugin.function_tasks if task.name == "train"}
     assert ids == {"mine.train", "mine.deep.train", "mine.deep.model.train", "mine.tasks.train"}
+
+
+def test_a_number_of_thousands_of_digits_is_an_issue() -> None:
+    """Found by fuzzing: tomllib lets Python's own limit out."""
+    with pytest.raises(InvalidDescriptionError) as caught:
+        read_project({"dioptra.toml": b"a = " + b"9" * 5000})
+    assert [issue.code for issue in caught.value.issues] == ["toml.syntax"]
