@@ -1,10 +1,7 @@
 """Every run recorded from Dioptra goes the same way here."""
 
-import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from types import GeneratorType
 from typing import Any
 from uuid import uuid4
 
@@ -25,70 +22,28 @@ from dioptra_ray.language.graph import (
 )
 from dioptra_ray.local import Artifact, run
 from dioptra_ray.plugins.activation import PluginSet, activate, forget
+from tests.conformance.encoding import encode
+from tests.conformance.run_cases import (
+    ENGINE_ONLY,
+    PLUGINS,
+    VALID,
+    Case,
+    content_of,
+    expectation,
+    lay_out_artifact,
+    title,
+)
 
-FOLDER = Path(__file__).parent / "cases"
-PLUGINS = FOLDER / "plugins"
-CASES = [json.loads(line) for line in (FOLDER / "run.jsonl").read_text().splitlines()]
 JOB_FILES = {"parameters.json", "artifact_parameters.json", "entrypoint.yml"}
 
-# What we do better than Dioptra, on purpose: id -> (why, the changed expectation).
-DIFFERENCES: dict[str, tuple[str, dict[str, Any]]] = {
-    "r156": (
-        "B3: the names that the entrypoint declares are the ones that references use",
-        {"steps": {"s": {"value": 5}}, "parameters": {}},
-    ),
-    "r162": (
-        "B4: a missing artifact task is a failure like others, not an exit of the process",
-        {"error": "ArtifactTaskNotFoundError", "step": "artifacts.a", "steps": {}},
-    ),
-}
 
-VALID = [case for case in CASES if "engine-only" not in case["tags"]]
-ENGINE_ONLY = [case for case in CASES if "engine-only" in case["tags"]]
-
-
-def expectation(case: dict[str, Any]) -> dict[str, Any]:
-    return DIFFERENCES.get(case["id"], ("", case["expect"]))[1]
-
-
-def encode(value: Any) -> Any:
-    """A value as the cases write it."""
-    plain: Any = value
-    if isinstance(value, Mapping):
-        if all(isinstance(key, str) for key in value):
-            plain = {key: encode(item) for key, item in value.items()}
-        else:
-            plain = {"$items": [[encode(key), encode(item)] for key, item in value.items()]}
-    elif isinstance(value, list):
-        plain = [encode(item) for item in value]
-    elif isinstance(value, tuple):
-        plain = {"$tuple": [encode(item) for item in value]}
-    elif isinstance(value, set | frozenset):
-        plain = {"$set": sorted(map(encode, value), key=repr)}
-    elif isinstance(value, bytes):
-        plain = {"$bytes": list(value)}
-    elif isinstance(value, Path):
-        plain = {"$path": value.as_posix()}
-    elif isinstance(value, GeneratorType):
-        plain = {"$generator": value.__name__}
-    elif not isinstance(value, str | int | float | None):
-        plain = {"$object": type(value).__name__}
-    return plain
-
-
-def lay_out_artifacts(case: dict[str, Any], folder: Path) -> dict[str, Artifact]:
-    given = {}
-    for name, artifact in case.get("artifact_params", {}).items():
-        path = folder / name / artifact["path"]
-        path.parent.mkdir(parents=True)
-        if "text" in artifact:
-            path.write_text(artifact["text"])
-        else:
-            path.mkdir()
-            for file, text in artifact["files"].items():
-                (path / file).write_text(text)
-        given[name] = Artifact(path, f"arith_artifacts.tasks.{artifact['task']}")
-    return given
+def lay_out_artifacts(case: Case, folder: Path) -> dict[str, Artifact]:
+    return {
+        name: Artifact(
+            lay_out_artifact(artifact, folder / name), f"arith_artifacts.tasks.{artifact['task']}"
+        )
+        for name, artifact in case.get("artifact_params", {}).items()
+    }
 
 
 def files_in(folder: Path) -> list[str]:
@@ -116,9 +71,9 @@ def count_warnings(caplog: pytest.LogCaptureFixture) -> int:
     )
 
 
-@pytest.mark.parametrize("case", VALID, ids=lambda case: f"{case['id']} {case['title']}")
+@pytest.mark.parametrize("case", VALID, ids=title)
 def test_run(
-    case: dict[str, Any],
+    case: Case,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,16 +100,13 @@ def test_run(
     for artifact in made:
         path = result.artifacts[artifact["name"]]
         assert path.relative_to(directory).as_posix() == artifact["path"]
-        if "text" in artifact:
-            assert path.read_text() == artifact["text"]
-        else:
-            assert {file.name: file.read_text() for file in path.iterdir()} == artifact["files"]
+        assert content_of(path).items() <= artifact.items()
     assert sorted(set(files_in(directory)) - JOB_FILES) == expected.get("cwd_files", [])
     assert count_warnings(caplog) == len(expected.get("warnings", []))
 
 
-@pytest.mark.parametrize("case", ENGINE_ONLY, ids=lambda case: f"{case['id']} {case['title']}")
-def test_a_job_refuses_what_validation_rejects(case: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", ENGINE_ONLY, ids=title)
+def test_a_job_refuses_what_validation_rejects(case: Case, tmp_path: Path) -> None:
     artifacts = lay_out_artifacts(case, tmp_path / "given")
     with pytest.raises(InvalidDescriptionError) as caught:
         run(case["desc"], case["parameters"], PLUGINS, artifacts, tmp_path / "work")
@@ -162,8 +114,8 @@ def test_a_job_refuses_what_validation_rejects(case: dict[str, Any], tmp_path: P
     assert files_in(tmp_path / "work") == []
 
 
-@pytest.mark.parametrize("case", ENGINE_ONLY, ids=lambda case: f"{case['id']} {case['title']}")
-def test_engine_without_validation(case: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", ENGINE_ONLY, ids=title)
+def test_engine_without_validation(case: Case, tmp_path: Path) -> None:
     description, expected = case["desc"], expectation(case)
     artifacts = lay_out_artifacts(case, tmp_path / "given")
     plugin_set = PluginSet(key=str(uuid4()), root=PLUGINS)
