@@ -75,7 +75,10 @@ class StepLinks:
 
 
 def task_key(step: Mapping[Any, Any]) -> Any | None:
-    """The key that names the task in a short-form step; None when there is none."""
+    """The key that names the task in a short-form step; None when there is none.
+
+    The key itself may be None: YAML has null keys, and tasks of that name are reported later.
+    """
     return next((key for key in step if key != "dependencies"), None)
 
 
@@ -90,7 +93,7 @@ def read_invocation(step: Mapping[str, Any]) -> Invocation:
             dependencies=dependencies,
         )
     task = task_key(step)
-    if task is None:
+    if task not in step:
         raise InvalidRequestError("A step must name the task that it calls.")
     value = step[task]
     if isinstance(value, Mapping):

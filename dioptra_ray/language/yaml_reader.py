@@ -218,20 +218,9 @@ if CParser is not None:
 def _read(loader: Any, file: str | None) -> Document:
     try:
         node = loader.get_single_node()
-        if node is None:
-            return Document()
-        value = loader.construct_document(node)
-    except _Refusal as error:
-        return Document(issues=(_issue(error.code, error.message, error.problem_mark, file),))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        return Document(issues=(_issue("syntax.invalid", _sentence(error), mark, file),))
-    except yaml.YAMLError as error:
-        return Document(issues=(_issue("syntax.invalid", f"Not valid YAML: {error}.", None, file),))
-    except ValueError:
-        # PyYAML reads the numbers of %YAML directives and of \U escapes without a check.
-        message = "Not valid YAML: a number in a directive or an escape is out of range."
-        return Document(issues=(_placed("syntax.invalid", message, (1, 1), file),))
+        value = None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        return Document(issues=(_broken(error, file),))
     if loader.problems:
         problems = dict.fromkeys(
             (code, message, node.start_mark.line, node.start_mark.column)
@@ -243,8 +232,23 @@ def _read(loader: Any, file: str | None) -> Document:
                 for code, message, line, column in problems
             )
         )
+    if node is None:
+        return Document()
     entries = loader.entries
     return Document(value=value, locate=lambda: _spot(node, entries, {}))
+
+
+def _broken(error: Exception, file: str | None) -> Issue:
+    if isinstance(error, _Refusal):
+        return _issue(error.code, error.message, error.problem_mark, file)
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return _issue("syntax.invalid", _sentence(error), mark, file)
+    if isinstance(error, yaml.YAMLError):
+        return _issue("syntax.invalid", f"Not valid YAML: {error}.", None, file)
+    # PyYAML reads the numbers of %YAML directives and of \U escapes without a check.
+    message = "Not valid YAML: a number in a directive or an escape is out of range."
+    return _placed("syntax.invalid", message, (1, 1), file)
 
 
 def is_text(value: str) -> bool:

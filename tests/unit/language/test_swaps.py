@@ -249,8 +249,10 @@ def test_places_survive_rendering():
     assert [(issue.line, issue.column) for issue in validate(wrong)] == [(20, 19)]
 
 
-def test_an_alternative_without_a_task_is_rendered_and_then_refused():
-    """Found by fuzzing."""
-    text = changed("plain: {images: []}", "plain: {dependencies: [load]}")
-    assert codes(text) == ["step.no_task_key"]
-    assert [i.code for i in validate(render(load(text), {"kind": "plain"}))] == ["step.no_task_key"]
+def test_an_alternative_that_calls_null_is_rendered_and_then_refused():
+    """Found by fuzzing: YAML has null keys."""
+    text = changed("plain: {images: []}", "plain: {null: [1]}")
+    assert codes(text) == ["step.unknown_task"]
+    assert [i.code for i in validate(render(load(text), {"kind": "plain"}))] == [
+        "step.unknown_task"
+    ]

@@ -302,3 +302,9 @@ def test_types_that_share_parts_are_compared_once():
         "graph": {"s": {"make": []}, "t": {"take": "$s"}},
     }
     assert [issue.code for issue in validate(description)] == ["arg.positional_mismatch"]
+
+
+def test_a_task_called_null_is_reported():
+    """Found by fuzzing: the graph cannot be ordered by what it calls, and must not be asked to."""
+    found = validate({"tasks": {None: {"plugin": "m.f"}}, "graph": {"a": {None: []}}})
+    assert [issue.code for issue in found] == ["name.not_string"]
