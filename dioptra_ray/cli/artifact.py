@@ -1,17 +1,16 @@
 """`dioptra-ray artifact`: what jobs have stored."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dioptra_ray.cli.assignments import find_artifact
+from dioptra_ray.cli.lineage import describe_lineage, show_lineage
 from dioptra_ray.cli.output import Output, with_output
 from dioptra_ray.cli.paths import EITHER, NEW_FOLDER
+from dioptra_ray.cli.resources import add_commands
 from dioptra_ray.cli.target import Target, with_target
-
-if TYPE_CHECKING:
-    from dioptra_ray.client import Client
 
 
 @click.group()
@@ -23,6 +22,9 @@ def artifact() -> None:
 @click.option("--job", type=int, default=0, help="Only artifacts of this job.")
 @click.option("--name", default="", help="Only artifacts with this name.")
 @click.option("--entrypoint", default="", help="Only artifacts of jobs of this entrypoint.")
+@click.option("--search", default="", help="Only names or descriptions with this text.")
+@click.option("--tag", default="", help="Only what has this tag.")
+@click.option("--deleted", is_flag=True, help="Those that were deleted, instead.")
 @click.option("--limit", type=click.IntRange(1), default=50, help="At most this many.")
 @with_target
 @with_output
@@ -66,7 +68,10 @@ def show(reference: str, target: Target, output: Output) -> None:
             "size": size(found.size),
             "digest": found.digest,
             "uri": found.uri,
+            "description": found.description,
             "created": found.created,
+            "deleted": found.deleted,
+            "tags": ", ".join(found.tags),
         }
     )
     output.line()
@@ -95,12 +100,13 @@ def get(reference: str, destination: Path, overwrite: bool, target: Target, outp
 @click.argument("path", type=EITHER)
 @click.option("--name", default="", help="Its name; the file's stem if not given.")
 @click.option("--task", default="", help='What can read it, "plugin.module.Class".')
+@click.option("--description", default="", help="Free text.")
 @with_target
 @with_output
-def put(path: Path, name: str, task: str, target: Target, output: Output) -> None:
+def put(*, path: Path, target: Target, output: Output, **given: str) -> None:
     """Store a file or a directory as an artifact."""
     with target.connect() as client:
-        stored = client.artifacts.upload(path, name=name, task=task)
+        stored = client.artifacts.upload(path, **given)
     if output.is_json:
         output.json(stored)
     else:
@@ -109,38 +115,17 @@ def put(path: Path, name: str, task: str, target: Target, output: Output) -> Non
 
 @artifact.command()
 @click.argument("reference", metavar="ARTIFACT")
+@click.option("--depth", type=click.IntRange(1), default=20, help="How many jobs to follow.")
 @with_target
 @with_output
-def lineage(reference: str, target: Target, output: Output) -> None:
-    """Show what an artifact was made from: its job, that job's artifacts, and so on."""
+def lineage(reference: str, depth: int, target: Target, output: Output) -> None:
+    """Show what an artifact was made from, and which jobs used it."""
     with target.connect() as client:
-        tree = trace(client, find_artifact(client, reference))
+        found = client.artifacts.lineage(find_artifact(client, reference), depth=depth)
     if output.is_json:
-        output.json(tree)
+        output.json(describe_lineage(found))
     else:
-        _show_lineage(tree, output, "", "")
-
-
-def trace(client: "Client", number: int, seen: frozenset[int] = frozenset()) -> dict[str, Any]:
-    """An artifact, the job that made it, and the lineage of that job's artifacts."""
-    found = client.artifacts.get(number)
-    tree: dict[str, Any] = {"id": found.id, "name": found.name, "digest": found.digest}
-    if found.job is None or number in seen:
-        return tree
-    made = client.jobs.get(found.job).record
-    tree["job"] = {
-        "id": made.id,
-        "entrypoint": made.entrypoint,
-        "entrypoint_snapshot": made.entrypoint_snapshot,
-        "step": found.step,
-        "parameters": made.parameters,
-        "plan_digest": made.plan_digest,
-    }
-    tree["inputs"] = {
-        name: trace(client, source, seen | {number})
-        for name, source in made.artifact_inputs.items()
-    }
-    return tree
+        show_lineage(found, output)
 
 
 def size(count: int) -> str:
@@ -153,17 +138,4 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
-def _show_lineage(tree: dict[str, Any], output: Output, indent: str, role: str) -> None:
-    output.line(f"{indent}{role}artifact {tree['id']} {tree['name']}")
-    made = tree.get("job")
-    if made is None:
-        output.line(f"{indent}  uploaded")
-        return
-    step = f", step {made['step']}" if made["step"] else ""
-    snapshot = f"{made['entrypoint']} (snapshot {made['entrypoint_snapshot']})"
-    output.line(f"{indent}  made by job {made['id']} of {snapshot}{step}")
-    if made["parameters"]:
-        values = " ".join(f"{name}={value!r}" for name, value in made["parameters"].items())
-        output.line(f"{indent}  with {values}")
-    for name, source in tree["inputs"].items():
-        _show_lineage(source, output, f"{indent}    ", f"{name} = ")
+add_commands(artifact, lambda client: client.artifacts, "artifact")

@@ -3,6 +3,7 @@
 import click
 
 from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.resources import add_commands, add_history, list_options
 from dioptra_ray.cli.target import Target, with_target
 
 
@@ -12,18 +13,18 @@ def experiment() -> None:
 
 
 @experiment.command("list")
-@click.option("--search", default="", help="Only names that contain this text.")
+@list_options
 @with_target
 @with_output
-def list_experiments(search: str, target: Target, output: Output) -> None:
-    """List experiments, sorted by name."""
+def list_experiments(target: Target, output: Output, **query: object) -> None:
+    """List experiments."""
     with target.connect() as client:
-        found = client.experiments.list(search=search)
+        found = client.experiments.list(**query)  # type: ignore[arg-type]
     if output.is_json:
         output.json(found)
     else:
-        rows = [(one.name, one.created, one.description) for one in found]
-        output.table(["name", "created", "description"], rows)
+        rows = [(one.name, one.created, ", ".join(one.tags), one.description) for one in found]
+        output.table(["name", "created", "tags", "description"], rows)
 
 
 @experiment.command()
@@ -39,7 +40,12 @@ def show(name: str, target: Target, output: Output) -> None:
         output.json(found)
         return
     output.fields(
-        {"experiment": found.name, "description": found.description, "created": found.created}
+        {
+            "experiment": found.name,
+            "description": found.description,
+            "created": found.created,
+            "tags": ", ".join(found.tags),
+        }
     )
     if jobs:
         output.line()
@@ -60,3 +66,7 @@ def create(name: str, description: str, target: Target, output: Output) -> None:
         output.json(made)
     else:
         output.line(f"experiment {made.name}")
+
+
+add_commands(experiment, lambda client: client.experiments, "experiment")
+add_history(experiment, lambda client: client.experiments, "experiment")

@@ -29,9 +29,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "artifact": ("artifact", "artifact", "Artifacts: what jobs have stored."),
     "plugin": ("plugin", "plugin", "Registered plugins."),
     "entrypoint": ("entrypoint", "entrypoint", "Registered entrypoints."),
+    "task": ("task", "task", "Tasks of all plugins."),
     "type": ("parameter_type", "parameter_type", "Registered parameter types."),
     "experiment": ("experiment", "experiment", "Experiments: namespaces for jobs."),
     "queue": ("queue", "queue", "Queues: where jobs wait."),
+    "tag": ("tag", "tag", "Tags: words on anything, to find it again."),
 }
 
 

@@ -3,6 +3,7 @@
 import click
 
 from dioptra_ray.cli.output import Output, with_output
+from dioptra_ray.cli.resources import add_commands, add_history, list_options
 from dioptra_ray.cli.target import Target, with_target
 
 
@@ -12,21 +13,28 @@ def queue() -> None:
 
 
 @queue.command("list")
-@click.option("--search", default="", help="Only names that contain this text.")
+@list_options
 @with_target
 @with_output
-def list_queues(search: str, target: Target, output: Output) -> None:
-    """List queues, sorted by name."""
+def list_queues(target: Target, output: Output, **query: object) -> None:
+    """List queues."""
     with target.connect() as client:
-        found = client.queues.list(search=search)
+        found = client.queues.list(**query)  # type: ignore[arg-type]
     if output.is_json:
         output.json(found)
         return
     rows = [
-        (one.name, one.queued_jobs, one.started_jobs, ", ".join(one.runners), one.description)
+        (
+            one.name,
+            one.queued_jobs,
+            one.started_jobs,
+            ", ".join(one.runners),
+            ", ".join(one.tags),
+            one.description,
+        )
         for one in found
     ]
-    output.table(["name", "waiting", "running", "runners", "description"], rows)
+    output.table(["name", "waiting", "running", "runners", "tags", "description"], rows)
 
 
 @queue.command()
@@ -48,6 +56,7 @@ def show(name: str, target: Target, output: Output) -> None:
             "running": found.started_jobs,
             "runners": ", ".join(found.runners) or "none: its jobs wait",
             "created": found.created,
+            "tags": ", ".join(found.tags),
         }
     )
 
@@ -65,3 +74,7 @@ def create(name: str, description: str, target: Target, output: Output) -> None:
         output.json(made)
     else:
         output.line(f"queue {made.name}")
+
+
+add_commands(queue, lambda client: client.queues, "queue")
+add_history(queue, lambda client: client.queues, "queue")

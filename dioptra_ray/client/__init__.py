@@ -4,8 +4,15 @@ from dioptra_ray.client.client import Client
 from dioptra_ray.client.job import Job
 from dioptra_ray.client.sweeps import Sweep
 from dioptra_ray.wire.artifacts import Artifact, ArtifactFile
-from dioptra_ray.wire.deployment import Cluster, Experiment, ImportedResource, Queue, Runner
-from dioptra_ray.wire.entrypoints import Entrypoint, Parameter
+from dioptra_ray.wire.deployment import (
+    Cluster,
+    Experiment,
+    Imported,
+    ImportedResource,
+    Queue,
+    Runner,
+)
+from dioptra_ray.wire.entrypoints import Entrypoint, EntrypointDraft, Parameter
 from dioptra_ray.wire.jobs import (
     Failure,
     JobEvent,
@@ -15,7 +22,9 @@ from dioptra_ray.wire.jobs import (
     MetricSeries,
     Step,
 )
-from dioptra_ray.wire.plugins import ParameterType, Plugin, Task, TypedName
+from dioptra_ray.wire.lineage import Lineage, LineageJob, LineageSweep
+from dioptra_ray.wire.plugins import ParameterType, Plugin, RegisteredTask, Task, TypedName
+from dioptra_ray.wire.resources import Diff, Difference, Resource, Snapshot, Tag
 from dioptra_ray.wire.sweeps import SweepProgress, SweepRecord, TrialResult
 
 __all__ = [
@@ -23,13 +32,20 @@ __all__ = [
     "ArtifactFile",
     "Client",
     "Cluster",
+    "Diff",
+    "Difference",
     "Entrypoint",
+    "EntrypointDraft",
     "Experiment",
     "Failure",
+    "Imported",
     "ImportedResource",
     "Job",
     "JobEvent",
     "JobRecord",
+    "Lineage",
+    "LineageJob",
+    "LineageSweep",
     "LogRecord",
     "MetricPoint",
     "MetricSeries",
@@ -37,11 +53,15 @@ __all__ = [
     "ParameterType",
     "Plugin",
     "Queue",
+    "RegisteredTask",
+    "Resource",
     "Runner",
+    "Snapshot",
     "Step",
     "Sweep",
     "SweepProgress",
     "SweepRecord",
+    "Tag",
     "Task",
     "TrialResult",
     "TypedName",

@@ -8,15 +8,19 @@ from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1.artifact_service_pb2_grpc import ArtifactServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.resources import Described
 from dioptra_ray.client.transfer import check_upload, receive, upload_parts
 from dioptra_ray.wire.artifacts import Artifact, read_artifact
+from dioptra_ray.wire.lineage import Lineage, read_lineage
 
 
-class Artifacts:
+class Artifacts(Described):
     """`client.artifacts`."""
 
+    kind = "artifact"
+
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._stub = ArtifactServiceStub(connection.channel)
 
     def get(self, artifact: int) -> Artifact:
@@ -28,14 +32,52 @@ class Artifacts:
         request = pb.GetArtifactRequest(id=artifact)
         return read_artifact(self._connection.call(self._stub.GetArtifact, request).artifact)
 
-    def list(
-        self, *, job: int = 0, name: str = "", entrypoint: str = "", limit: int | None = None
+    def lineage(self, artifact: int, *, depth: int = 0) -> Lineage:
+        """Read what an artifact was made from, and what was made with it.
+
+        Args:
+            artifact: Its id.
+            depth: How many jobs to follow in each direction; 0 means 20.
+
+        Raises:
+            NotFoundError: There is no such artifact.
+        """
+        request = pb.GetArtifactLineageRequest(id=artifact, depth=depth)
+        return read_lineage(self._connection.call(self._stub.GetArtifactLineage, request))
+
+    def list(  # noqa: PLR0913 - one argument a filter
+        self,
+        *,
+        job: int = 0,
+        name: str = "",
+        entrypoint: str = "",
+        search: str = "",
+        tag: str = "",
+        deleted: bool = False,
+        limit: int | None = None,
     ) -> tuple[Artifact, ...]:
-        """List artifacts, newest first, without their files."""
+        """List artifacts, newest first, without their files.
+
+        Args:
+            job: Only artifacts of this job.
+            name: Only artifacts with exactly this name.
+            entrypoint: Only artifacts of jobs of this entrypoint.
+            search: Only names or descriptions that contain this text.
+            tag: Only those with this tag.
+            deleted: Those that were deleted, instead of those that exist.
+            limit: At most this many.
+        """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Artifact], str]:
             request = pb.ListArtifactsRequest(
-                page_size=size, page_token=token, job_id=job, name=name, entrypoint=entrypoint
+                page_size=size,
+                page_token=token,
+                job_id=job,
+                name=name,
+                entrypoint=entrypoint,
+                search=search,
+                tag=tag,
+                deleted=deleted,
             )
             page = self._connection.call(self._stub.ListArtifacts, request)
             return map(read_artifact, page.artifacts), page.next_page_token
@@ -75,7 +117,13 @@ class Artifacts:
         )
 
     def upload(
-        self, path: str | Path, *, name: str = "", task: str = "", request_id: str = ""
+        self,
+        path: str | Path,
+        *,
+        name: str = "",
+        task: str = "",
+        description: str = "",
+        request_id: str = "",
     ) -> Artifact:
         """Store a file or a directory as an artifact.
 
@@ -84,6 +132,7 @@ class Artifacts:
             name: The artifact's name; the file's stem when empty.
             task: Id of the artifact task that can read it, "plugin.module.Class"; without
                 one it can only be downloaded.
+            description: Free text.
             request_id: Repeating a call with the same one returns the first artifact.
 
         Raises:
@@ -96,6 +145,7 @@ class Artifacts:
             task=task,
             is_directory=source.is_dir(),
             basename=source.name,
+            description=description,
         )
         response = self._connection.send(
             self._stub.UploadArtifact, lambda: upload_parts(header, source)

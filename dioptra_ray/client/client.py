@@ -9,14 +9,17 @@ from dioptra_ray.api.controller.v1.cluster_service_pb2_grpc import ClusterServic
 from dioptra_ray.api.controller.v1.registry_service_pb2_grpc import RegistryServiceStub
 from dioptra_ray.client.artifacts import Artifacts
 from dioptra_ray.client.connection import Connection
+from dioptra_ray.client.entrypoints import Entrypoints
 from dioptra_ray.client.jobs import Jobs
 from dioptra_ray.client.namespaces import Experiments, Queues
+from dioptra_ray.client.parameter_types import ParameterTypes
+from dioptra_ray.client.plugins import Plugins
 from dioptra_ray.client.project import read_project_files
-from dioptra_ray.client.registry import Entrypoints, ParameterTypes, Plugins
+from dioptra_ray.client.resources import Tags
 from dioptra_ray.client.sweeps import Sweeps
 from dioptra_ray.embedded.state import find_deployment
 from dioptra_ray.errors import InvalidRequestError
-from dioptra_ray.wire.deployment import Cluster, ImportedResource, read_cluster, read_imported
+from dioptra_ray.wire.deployment import Cluster, Imported, read_cluster, read_imported
 
 Strategy = Literal["fail", "update", "overwrite"]
 
@@ -41,6 +44,7 @@ class Client:
         parameter_types: Registered parameter types.
         experiments: Namespaces for jobs.
         queues: Where jobs wait.
+        tags: Words on anything, to find it again.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Client:
         self.parameter_types = ParameterTypes(self._connection)
         self.experiments = Experiments(self._connection)
         self.queues = Queues(self._connection)
+        self.tags = Tags(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -100,11 +105,11 @@ class Client:
 
     def import_project(
         self, path: str | Path, *, strategy: Strategy = "update", request_id: str = ""
-    ) -> tuple[ImportedResource, ...]:
+    ) -> Imported:
         """Register the plugins, types and entrypoints of a project, all or nothing.
 
         Args:
-            path: Its `dioptra.toml`, or the folder with one.
+            path: Its `dioptra.toml`, the folder with one, or a .tar.gz or .zip of that.
             strategy: What to do with names that exist: "fail", "update" (files that the
                 project lacks stay) or "overwrite".
             request_id: Makes the call idempotent.
@@ -126,4 +131,4 @@ class Client:
         )
         stub = RegistryServiceStub(self._connection.channel)
         response = self._connection.call(stub.ImportResources, request, timeout=IMPORT_SECONDS)
-        return tuple(map(read_imported, response.resources))
+        return read_imported(response)

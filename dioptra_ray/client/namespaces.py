@@ -8,14 +8,17 @@ from dioptra_ray.api.controller.v1.experiment_service_pb2_grpc import Experiment
 from dioptra_ray.api.controller.v1.queue_service_pb2_grpc import QueueServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.resources import Versioned
 from dioptra_ray.wire.deployment import Experiment, Queue, read_experiment, read_queue
 
 
-class Queues:
+class Queues(Versioned):
     """`client.queues`."""
 
+    kind = "queue"
+
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._stub = QueueServiceStub(connection.channel)
 
     def create(self, name: str, *, description: str = "", request_id: str = "") -> Queue:
@@ -38,12 +41,33 @@ class Queues:
         request = queue_service_pb2.GetQueueRequest(name=name)
         return read_queue(self._connection.call(self._stub.GetQueue, request).queue)
 
-    def list(self, *, search: str = "", limit: int | None = None) -> tuple[Queue, ...]:
-        """List queues, sorted by name."""
+    def list(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "",
+        tag: str = "",
+        deleted: bool = False,
+        limit: int | None = None,
+    ) -> tuple[Queue, ...]:
+        """List queues.
+
+        Args:
+            search: Only names or descriptions that contain this text.
+            order_by: "name" (the default) or "create_time", either with " desc" behind it.
+            tag: Only those with this tag.
+            deleted: Those that were deleted, instead of those that exist.
+            limit: At most this many.
+        """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Queue], str]:
             request = queue_service_pb2.ListQueuesRequest(
-                page_size=size, page_token=token, search=search
+                page_size=size,
+                page_token=token,
+                search=search,
+                order_by=order_by,
+                tag=tag,
+                deleted=deleted,
             )
             page = self._connection.call(self._stub.ListQueues, request)
             return map(read_queue, page.queues), page.next_page_token
@@ -51,11 +75,13 @@ class Queues:
         return read_pages(fetch, limit=limit)
 
 
-class Experiments:
+class Experiments(Versioned):
     """`client.experiments`."""
 
+    kind = "experiment"
+
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._stub = ExperimentServiceStub(connection.channel)
 
     def create(self, name: str, *, description: str = "", request_id: str = "") -> Experiment:
@@ -80,12 +106,33 @@ class Experiments:
         response = self._connection.call(self._stub.GetExperiment, request)
         return read_experiment(response.experiment)
 
-    def list(self, *, search: str = "", limit: int | None = None) -> tuple[Experiment, ...]:
-        """List experiments, sorted by name."""
+    def list(
+        self,
+        *,
+        search: str = "",
+        order_by: str = "",
+        tag: str = "",
+        deleted: bool = False,
+        limit: int | None = None,
+    ) -> tuple[Experiment, ...]:
+        """List experiments.
+
+        Args:
+            search: Only names or descriptions that contain this text.
+            order_by: "name" (the default) or "create_time", either with " desc" behind it.
+            tag: Only those with this tag.
+            deleted: Those that were deleted, instead of those that exist.
+            limit: At most this many.
+        """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Experiment], str]:
             request = experiment_service_pb2.ListExperimentsRequest(
-                page_size=size, page_token=token, search=search
+                page_size=size,
+                page_token=token,
+                search=search,
+                order_by=order_by,
+                tag=tag,
+                deleted=deleted,
             )
             page = self._connection.call(self._stub.ListExperiments, request)
             return map(read_experiment, page.experiments), page.next_page_token

@@ -1,20 +1,35 @@
-"""A project folder as one archive: what its TOML file refers to, and nothing else.
+"""A project as one archive: what its TOML file refers to, and nothing else.
+
+It may come as a folder, or as an archive of one, such as a code host gives out: its files
+may then lie in a single folder, whose name does not count.
 
 What is wrong with the project is for the controller to say, all at once and with positions;
 so what cannot be read here is left out, and missed there.
 """
 
+import io
+import posixpath
 import tomllib
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from dioptra_ray.errors import ExhaustedError, NotFoundError
-from dioptra_ray.plugins.bundle import pack, read_folder
+from dioptra_ray.errors import ExhaustedError, InvalidRequestError, NotFoundError
+from dioptra_ray.plugins.bundle import MAX_BYTES as MAX_UNPACKED
+from dioptra_ray.plugins.bundle import (
+    MAX_FILES,
+    check_path,
+    pack,
+    read_archive,
+    read_folder,
+)
 
 CONFIG_NAME: Final = "dioptra.toml"
 MAX_ARCHIVE: Final = 64 * 1024 * 1024
+_ARCHIVES: Final = (".tar.gz", ".tgz", ".zip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +60,15 @@ class ProjectFiles:
 
 
 def read_project_files(path: Path) -> ProjectFiles:
-    """Read a project, given by its TOML file or its folder.
+    """Read a project, given by its TOML file, its folder, or a .tar.gz or .zip of that.
 
     Raises:
         NotFoundError: There is no such file.
         ExhaustedError: Its plugin folders hold too much.
+        InvalidRequestError: The archive is none.
     """
+    if path.is_file() and path.name.endswith(_ARCHIVES):
+        return _read_archive(path)
     config = path / CONFIG_NAME if path.is_dir() else path
     if not config.is_file():
         raise NotFoundError(f"there is no file {config}", path=str(config))
@@ -60,6 +78,40 @@ def read_project_files(path: Path) -> ProjectFiles:
     for reference in _references(content):
         files.update(_read(root, reference))
     return ProjectFiles(config_path=config.name, files=files)
+
+
+def _read_archive(path: Path) -> ProjectFiles:
+    content = path.read_bytes()
+    files = _read_zip(content) if path.suffix == ".zip" else read_archive(content)
+    found = [name for name in files if PurePosixPath(name).name == CONFIG_NAME]
+    if not found:
+        raise NotFoundError(f"there is no {CONFIG_NAME} in {path}", path=str(path))
+    config = min(found, key=lambda name: (name.count("/"), name))
+    prefix = config.removesuffix(CONFIG_NAME)
+    inner = {name.removeprefix(prefix): data for name, data in files.items()}
+    wanted = {posixpath.normpath(one) for one in _references(inner[CONFIG_NAME])}
+    kept = {
+        name: data
+        for name, data in inner.items()
+        if name == CONFIG_NAME or any(name == one or name.startswith(f"{one}/") for one in wanted)
+    }
+    return ProjectFiles(config_path=CONFIG_NAME, files=kept)
+
+
+def _read_zip(content: bytes) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    size = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.infolist():
+                size += member.file_size
+                if size > MAX_UNPACKED or len(files) > MAX_FILES:
+                    raise ExhaustedError("the archive unfolds to more than a project may hold")
+                if not member.is_dir():
+                    files[check_path(member.filename)] = archive.read(member)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as error:
+        raise InvalidRequestError(f"this zip archive cannot be read: {error}") from error
+    return files
 
 
 def _references(content: bytes) -> Iterator[str]:

@@ -38,6 +38,9 @@ class Artifact:
         digest: Checksum of the whole.
         uri: Where its bytes lie.
         created: When it became visible.
+        description: Free text.
+        tags: Sorted.
+        deleted: When it was deleted; its bytes are gone then.
     """
 
     id: int
@@ -56,6 +59,9 @@ class Artifact:
     digest: str
     uri: str
     created: datetime | None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    deleted: datetime | None = None
 
 
 def read_artifact(message: pb.Artifact) -> Artifact:
@@ -77,6 +83,9 @@ def read_artifact(message: pb.Artifact) -> Artifact:
         digest=message.digest,
         uri=message.uri,
         created=find_time(message, "create_time"),
+        description=message.description,
+        tags=tuple(message.tags),
+        deleted=find_time(message, "delete_time"),
     )
 
 

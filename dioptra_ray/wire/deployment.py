@@ -1,8 +1,9 @@
 """Queues, experiments, imports and the deployment as the client knows them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from dioptra_ray.api.controller.v1 import (
     cluster_service_pb2,
@@ -10,6 +11,8 @@ from dioptra_ray.api.controller.v1 import (
     queue_service_pb2,
     registry_service_pb2,
 )
+from dioptra_ray.language.issues import Issue
+from dioptra_ray.wire.issues import read_issue
 from dioptra_ray.wire.times import find_time
 
 
@@ -23,6 +26,9 @@ class Queue:
     started_jobs: int
     runners: tuple[str, ...]
     created: datetime | None
+    snapshot: int = 1
+    tags: tuple[str, ...] = ()
+    deleted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,9 @@ class Experiment:
     name: str
     description: str
     created: datetime | None
+    snapshot: int = 1
+    tags: tuple[str, ...] = ()
+    deleted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,24 @@ class ImportedResource:
     name: str
     snapshot: int
     outcome: str
+
+
+class Imported(tuple[ImportedResource, ...]):  # noqa: SLOT001 - tuples can have no slots
+    """What an import did to each resource.
+
+    Attributes:
+        warnings: Problems of the project that do not stop anything from running.
+    """
+
+    warnings: tuple[Issue, ...]
+
+    def __new__(
+        cls, resources: Iterable[ImportedResource], *, warnings: Iterable[Issue] = ()
+    ) -> Self:
+        """Make one of what happened, and what was noticed."""
+        made = super().__new__(cls, tuple(resources))
+        made.warnings = tuple(warnings)
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +102,9 @@ def read_queue(message: queue_service_pb2.Queue) -> Queue:
         started_jobs=message.started_jobs,
         runners=tuple(message.runners),
         created=find_time(message, "create_time"),
+        snapshot=message.snapshot,
+        tags=tuple(message.tags),
+        deleted=find_time(message, "delete_time"),
     )
 
 
@@ -84,11 +114,20 @@ def read_experiment(message: experiment_service_pb2.Experiment) -> Experiment:
         name=message.name,
         description=message.description,
         created=find_time(message, "create_time"),
+        snapshot=message.snapshot,
+        tags=tuple(message.tags),
+        deleted=find_time(message, "delete_time"),
     )
 
 
-def read_imported(message: registry_service_pb2.ImportedResource) -> ImportedResource:
-    """Read what an import did to one resource."""
+def read_imported(message: registry_service_pb2.ImportResourcesResponse) -> Imported:
+    """Read what an import did."""
+    return Imported(
+        map(_read_imported, message.resources), warnings=map(read_issue, message.warnings)
+    )
+
+
+def _read_imported(message: registry_service_pb2.ImportedResource) -> ImportedResource:
     outcome = registry_service_pb2.ImportOutcome.Name(message.outcome)
     return ImportedResource(
         kind=message.kind,

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dioptra_ray.api.controller.v1 import parameter_type_service_pb2, plugin_pb2
+from dioptra_ray.api.controller.v1 import (
+    parameter_type_service_pb2,
+    plugin_pb2,
+    plugin_service_pb2,
+)
 from dioptra_ray.wire.times import find_time
 
 
@@ -42,6 +46,18 @@ class Plugin:
     function_tasks: tuple[Task, ...]
     artifact_tasks: tuple[Task, ...]
     created: datetime | None
+    tags: tuple[str, ...] = ()
+    deleted: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredTask:
+    """A task and the snapshot that it is of; `kind` is "function" or "artifact"."""
+
+    plugin: str
+    snapshot: int
+    kind: str
+    task: Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +69,8 @@ class ParameterType:
     structure: Any
     snapshot: int
     created: datetime | None
+    tags: tuple[str, ...] = ()
+    deleted: datetime | None = None
 
 
 def read_typed_name(message: plugin_pb2.TypedName) -> TypedName:
@@ -71,6 +89,8 @@ def read_plugin(message: plugin_pb2.Plugin) -> Plugin:
         function_tasks=tuple(map(_read_function_task, message.function_tasks)),
         artifact_tasks=tuple(map(_read_artifact_task, message.artifact_tasks)),
         created=find_time(message, "create_time"),
+        tags=tuple(message.tags),
+        deleted=find_time(message, "delete_time"),
     )
 
 
@@ -82,6 +102,21 @@ def read_parameter_type(message: parameter_type_service_pb2.ParameterType) -> Pa
         structure=json.loads(message.structure_json or "null"),
         snapshot=message.snapshot,
         created=find_time(message, "create_time"),
+        tags=tuple(message.tags),
+        deleted=find_time(message, "delete_time"),
+    )
+
+
+def read_registered_task(message: plugin_service_pb2.Task) -> RegisteredTask:
+    """Read a task with the snapshot that it is of."""
+    is_function = message.WhichOneof("task") == "function"
+    return RegisteredTask(
+        plugin=message.plugin,
+        snapshot=message.snapshot,
+        kind="function" if is_function else "artifact",
+        task=_read_function_task(message.function)
+        if is_function
+        else _read_artifact_task(message.artifact),
     )
 
 
