@@ -58,7 +58,7 @@ def _check(
             f"{artifact_id} with {lineage.task} gives {len(lineage.outputs)}"
         )
         return [issue("job.artifact.outputs", text, name, _SECTION)]
-    # Names are not compared: those of the artifact task are what counts, as in Dioptra.
+    # Names are not compared: workers use those that the entrypoint declares.
     return [
         issue(
             "job.artifact.type",

@@ -179,6 +179,26 @@ def test_artifacts_are_read_only_by_stages_that_need_them(request_of, store, tmp
     assert report.outcome == "finished", report
 
 
+def test_references_to_artifacts_use_the_names_that_the_entrypoint_declares(
+    request_of, store, tmp_path
+):
+    (tmp_path / "text.txt").write_text("stored")
+    manifest = store.put_artifact("artifacts/1/1/text", tmp_path / "text.txt")
+    bundle = request_of(Stage(name="x", steps=())).plugins[0]
+    given = ArtifactInput(
+        name="text", artifact_id=3, key="artifacts/1/1/text", manifest_json=manifest.to_json(),
+        task="p.tasks.FileTask", plugin_digest=bundle.digest, outputs=("of_the_task",),
+    )  # fmt: skip
+    request = request_of(Stage(name="s0", steps=("given",), artifacts=("file",)), inputs=(given,))
+    named = {**DESCRIPTION["graph"], "given": {"look": "$text.mine"}}
+    for declared in ({"mine": "string"}, [{"mine": "string"}]):
+        description = {**DESCRIPTION, "graph": named, "artifact_inputs": {"text": declared}}
+        digest = f"sha256:{declared}"
+        (report,) = run_stage(replace(request, description=description, plan_digest=digest))
+        assert report.outcome == "finished", report
+        assert read(store, report.artifacts[0].key)["values"] == ["stored"]
+
+
 class FlakyStore:
     """A store that does not answer a number of times."""
 

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from dioptra_ray.engine import Execution, read_artifact
+from dioptra_ray.engine.program import read_outputs
 from dioptra_ray.errors import DioptraError, UnavailableError
 from dioptra_ray.language.graph import find_references, parse_reference, read_invocation
 from dioptra_ray.planning.plan import PluginBundle
@@ -40,7 +42,11 @@ def patiently(call: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def needed_inputs(request: StageRequest) -> tuple[ArtifactInput, ...]:
-    """The artifact inputs that the stage's steps or artifact outputs refer to."""
+    """The artifact inputs that the stage's steps or artifact outputs refer to.
+
+    Their outputs have the names that the entrypoint declares, since those are what its
+    references use; their number is the same, which was checked when the job was made.
+    """
     given = request.job.artifact_inputs
     if not given:
         return ()
@@ -53,7 +59,17 @@ def needed_inputs(request: StageRequest) -> tuple[ArtifactInput, ...]:
     for name in stage.artifacts:
         reference = parse_reference(description["artifact_outputs"][name]["contents"])
         names |= {reference.name} if reference else set()
-    return tuple(artifact for artifact in given if artifact.name in names)
+    declared = description["artifact_inputs"]
+    return tuple(
+        replace(artifact, outputs=_output_names(declared[artifact.name]))
+        for artifact in given
+        if artifact.name in names
+    )
+
+
+def _output_names(declared: Any) -> tuple[str, ...]:
+    single, several = read_outputs(declared)
+    return several if single is None else (single,)
 
 
 def plugins_with_readers(
