@@ -20,6 +20,7 @@ from dioptra_ray.project.config import (
     read_config,
 )
 from dioptra_ray.project.contradictions import undefined_types
+from dioptra_ray.project.declared_types import check_types
 from dioptra_ray.project.defaults import read_default
 from dioptra_ray.project.model import (
     ArtifactParameter,
@@ -132,7 +133,7 @@ class _Reader:
             if entry.name.strip().lower() in BUILTIN_TYPES:
                 message = f"{entry.name!r} is a built-in type and cannot be declared."
                 self._complain("registration.builtin_type", message, (key, index, "name"))
-        return [
+        types = [
             ProjectType(
                 name=entry.name,
                 description=entry.description,
@@ -141,6 +142,8 @@ class _Reader:
             )
             for index, entry in enumerate(entries)
         ]
+        self.issues.extend(check_types(one for one in types if one.name not in BUILTIN_TYPES))
+        return types
 
     def _plugin(self, entry: PluginEntry, index: int, types: Container[str]) -> ProjectPlugin:
         path: Path = ("plugins", index)

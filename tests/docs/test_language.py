@@ -134,7 +134,7 @@ def codes_of_language() -> set[str]:
 
 
 def codes_in(package: str) -> set[str]:
-    quoted = re.compile(r'"((?:%s)\.[a-z_@]+|schema)"' % "|".join(PREFIXES))
+    quoted = re.compile(rf'"((?:{"|".join(PREFIXES)})\.[a-z_@]+|schema)"')
     files = (ROOT / "dioptra_ray" / package).rglob("*.py")
     return {code for file in files for code in quoted.findall(file.read_text(encoding="utf-8"))}
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from textwrap import dedent
 from typing import Any
 
@@ -149,8 +150,13 @@ def test_problems_of_the_graph_are_placed_in_its_file(
 
 
 def test_problems_of_the_registration_are_placed_in_its_file() -> None:
-    config = CONFIG.replace('structure = { list = "cell" }', 'structure = { list = "sell" }')
-    found = {(issue.file, issue.line) for issue in errors(compose(config))}
+    read = project(CONFIG)
+    types = [
+        replace(one, structure={"list": "sell"}) if one.name == "rows" else one
+        for one in read.types
+    ]
+    composed = compose_description(read.entrypoints[0], plugins=read.plugins, types=types)
+    found = {(issue.file, issue.line) for issue in errors(composed)}
     assert found == {("dioptra.toml", 9)}
 
 

@@ -309,3 +309,34 @@ def test_a_number_of_thousands_of_digits_is_an_issue() -> None:
     with pytest.raises(InvalidDescriptionError) as caught:
         read_project({"dioptra.toml": b"a = " + b"9" * 5000})
     assert [issue.code for issue in caught.value.issues] == ["toml.syntax"]
+
+
+def test_types_are_checked_even_if_nothing_uses_them() -> None:
+    config = """
+[[plugin_param_types]]
+name = "good"
+structure = { list = "integer" }
+[[plugin_param_types]]
+name = "odd"
+structure = { foo = 1 }
+"""
+    with pytest.raises(InvalidDescriptionError) as caught:
+        read_project({"dioptra.toml": config.encode()})
+    (issue,) = caught.value.issues
+    assert (issue.code, issue.file, issue.line) == ("schema", "dioptra.toml", 5)
+    lost = config.replace("{ foo = 1 }", '{ list = "integr" }')
+    with pytest.raises(InvalidDescriptionError) as caught:
+        read_project({"dioptra.toml": lost.encode()})
+    codes = [issue.code for issue in caught.value.issues]
+    assert codes == ["type.undefined_reference", "type.not_found_in_sort"]
+
+
+def test_parameters_of_one_name_are_refused() -> None:
+    config = b"""
+[[entrypoints]]
+path = "e.yaml"
+params = [ { name = "x", type = "string" }, { name = "x", type = "float" } ]
+"""
+    with pytest.raises(InvalidDescriptionError) as caught:
+        read_project({"dioptra.toml": config, "e.yaml": b"graph: {}\n"})
+    assert [issue.code for issue in caught.value.issues] == ["registration.duplicate"]
