@@ -42,6 +42,7 @@ class Entrypoint(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
+    SWAPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     description: _builtins.str
@@ -86,6 +87,10 @@ class Entrypoint(_message.Message):
     def delete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted; absent while it exists."""
 
+    @_builtins.property
+    def swaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Swap]:
+        """Its swaps, in the order of their steps; a job chooses an alternative for each."""
+
     def __init__(
         self,
         *,
@@ -103,14 +108,43 @@ class Entrypoint(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
+        swaps: _abc.Iterable[Global___Swap] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_outputs", b"artifact_outputs", "artifact_parameters", b"artifact_parameters", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "description_json", b"description_json", "name", b"name", "parameters", b"parameters", "plugins", b"plugins", "snapshot", b"snapshot", "source", b"source", "source_file", b"source_file", "steps", b"steps", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_outputs", b"artifact_outputs", "artifact_parameters", b"artifact_parameters", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "description_json", b"description_json", "name", b"name", "parameters", b"parameters", "plugins", b"plugins", "snapshot", b"snapshot", "source", b"source", "source_file", b"source_file", "steps", b"steps", "swaps", b"swaps", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Entrypoint: _TypeAlias = Entrypoint  # noqa: Y015
+
+@_typing.final
+class Swap(_message.Message):
+    """A step that leaves open which of several invocations it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, without `?`."""
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its alternatives are chosen by, in declaration order."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Swap: _TypeAlias = Swap  # noqa: Y015
 
 @_typing.final
 class EntrypointParameter(_message.Message):

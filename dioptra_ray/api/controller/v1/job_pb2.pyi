@@ -145,6 +145,26 @@ class Job(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SwapsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
@@ -167,6 +187,7 @@ class Job(_message.Message):
     PLAN_DIGEST_FIELD_NUMBER: _builtins.int
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
     ARTIFACTS_FIELD_NUMBER: _builtins.int
+    SWAPS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     experiment: _builtins.str
@@ -227,6 +248,10 @@ class Job(_message.Message):
     def artifacts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Ids of its artifacts, in declaration order."""
 
+    @_builtins.property
+    def swaps(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The chosen aliases, by swap; the steps are those of these alternatives."""
+
     def __init__(
         self,
         *,
@@ -252,10 +277,11 @@ class Job(_message.Message):
         plan_digest: _builtins.str = ...,
         timeout_seconds: _builtins.float = ...,
         artifacts: _abc.Iterable[_builtins.int] | None = ...,
+        swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state", "steps", b"steps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -68,6 +68,26 @@ class CreateJobRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SwapsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_SNAPSHOT_FIELD_NUMBER: _builtins.int
@@ -77,6 +97,7 @@ class CreateJobRequest(_message.Message):
     ARTIFACT_INPUTS_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    SWAPS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     entrypoint: _builtins.str
@@ -99,6 +120,10 @@ class CreateJobRequest(_message.Message):
     def artifact_inputs(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Artifact ids by artifact parameter name."""
 
+    @_builtins.property
+    def swaps(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """An alias for each swap of the entrypoint, by the swap's name (without `?`)."""
+
     def __init__(
         self,
         *,
@@ -111,10 +136,11 @@ class CreateJobRequest(_message.Message):
         artifact_inputs: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         description: _builtins.str = ...,
         timeout_seconds: _builtins.float = ...,
+        swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "description", b"description", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "parameters", b"parameters", "queue", b"queue", "request_id", b"request_id", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "description", b"description", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "parameters", b"parameters", "queue", b"queue", "request_id", b"request_id", "swaps", b"swaps", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -89,7 +89,7 @@ class JobServiceServicer:
     def CreateJob(self, request, context):
         """Checks, compiles, stores and queues a job; it is durable before the call returns.
         A repeated `request_id` returns the first job.
-        Errors: INVALID_ARGUMENT (IssueList: every problem of parameters and graph),
+        Errors: INVALID_ARGUMENT (IssueList: every problem of parameters, swaps and graph),
         NOT_FOUND (entrypoint, queue, experiment, artifact).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -129,7 +129,7 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryJob(self, request, context):
-        """Queues a new job with the same entrypoint snapshot, parameters and artifacts.
+        """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
         Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

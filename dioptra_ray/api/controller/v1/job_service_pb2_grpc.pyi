@@ -36,7 +36,7 @@ class JobServiceStub:
     CreateJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CreateJobRequest, _job_service_pb2.CreateJobResponse]
     """Checks, compiles, stores and queues a job; it is durable before the call returns.
     A repeated `request_id` returns the first job.
-    Errors: INVALID_ARGUMENT (IssueList: every problem of parameters and graph),
+    Errors: INVALID_ARGUMENT (IssueList: every problem of parameters, swaps and graph),
     NOT_FOUND (entrypoint, queue, experiment, artifact).
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
@@ -54,7 +54,7 @@ class JobServiceStub:
     has finished or failed already).
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_service_pb2.RetryJobResponse]
-    """Queues a new job with the same entrypoint snapshot, parameters and artifacts.
+    """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
     Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
     """
     ListJobLogs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]
@@ -74,7 +74,7 @@ class JobServiceAsyncStub(JobServiceStub):
     CreateJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CreateJobRequest, _job_service_pb2.CreateJobResponse]  # type: ignore[assignment]
     """Checks, compiles, stores and queues a job; it is durable before the call returns.
     A repeated `request_id` returns the first job.
-    Errors: INVALID_ARGUMENT (IssueList: every problem of parameters and graph),
+    Errors: INVALID_ARGUMENT (IssueList: every problem of parameters, swaps and graph),
     NOT_FOUND (entrypoint, queue, experiment, artifact).
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
@@ -92,7 +92,7 @@ class JobServiceAsyncStub(JobServiceStub):
     has finished or failed already).
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_service_pb2.RetryJobResponse]  # type: ignore[assignment]
-    """Queues a new job with the same entrypoint snapshot, parameters and artifacts.
+    """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
     Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
     """
     ListJobLogs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]  # type: ignore[assignment]
@@ -115,7 +115,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_job_service_pb2.CreateJobResponse, _abc.Awaitable[_job_service_pb2.CreateJobResponse]]:
         """Checks, compiles, stores and queues a job; it is durable before the call returns.
         A repeated `request_id` returns the first job.
-        Errors: INVALID_ARGUMENT (IssueList: every problem of parameters and graph),
+        Errors: INVALID_ARGUMENT (IssueList: every problem of parameters, swaps and graph),
         NOT_FOUND (entrypoint, queue, experiment, artifact).
         """
 
@@ -163,7 +163,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.RetryJobResponse, _abc.Awaitable[_job_service_pb2.RetryJobResponse]]:
-        """Queues a new job with the same entrypoint snapshot, parameters and artifacts.
+        """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
         Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
         """
 

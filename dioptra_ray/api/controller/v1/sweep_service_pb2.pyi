@@ -56,6 +56,26 @@ class Sweep(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SwapsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     EXPERIMENT_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
@@ -72,6 +92,7 @@ class Sweep(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
+    SWAPS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     experiment: _builtins.str
@@ -108,7 +129,11 @@ class Sweep(_message.Message):
 
     @_builtins.property
     def dimensions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parameters that vary, in order of the space."""
+        """Parameters and, as `?name`, swaps that vary, in order of the space."""
+
+    @_builtins.property
+    def swaps(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The chosen aliases of the swaps that do not vary, by swap."""
 
     def __init__(
         self,
@@ -129,10 +154,11 @@ class Sweep(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         dimensions: _abc.Iterable[_builtins.str] | None = ...,
+        swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "create_time", b"create_time", "description", b"description", "dimensions", b"dimensions", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failed", b"failed", "finished", b"finished", "id", b"id", "queue", b"queue", "queued", b"queued", "size", b"size", "started", b"started", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "create_time", b"create_time", "description", b"description", "dimensions", b"dimensions", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failed", b"failed", "finished", b"finished", "id", b"id", "queue", b"queue", "queued", b"queued", "size", b"size", "started", b"started", "state", b"state", "swaps", b"swaps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -147,7 +173,9 @@ class Dimension(_message.Message):
     PARAMETER_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     parameter: _builtins.str
-    """Parameter name."""
+    """Parameter name; or `?` and the name of a swap, such as "?attack", whose values are
+    aliases of its alternatives, as text.
+    """
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[_value_pb2.Value]:
         """Its values, in order."""
@@ -244,7 +272,7 @@ class Point(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
-        """Values by parameter."""
+        """Values by parameter; a key that begins with `?` is a swap, as in Dimension."""
 
     def __init__(
         self,
@@ -306,6 +334,26 @@ class CreateSweepRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SwapsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_SNAPSHOT_FIELD_NUMBER: _builtins.int
@@ -317,6 +365,7 @@ class CreateSweepRequest(_message.Message):
     ARTIFACT_INPUTS_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    SWAPS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     entrypoint: _builtins.str
@@ -347,6 +396,10 @@ class CreateSweepRequest(_message.Message):
     def artifact_inputs(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Artifact ids by artifact parameter name, the same for every trial."""
 
+    @_builtins.property
+    def swaps(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """An alias for each swap that does not vary, by the swap's name (without `?`)."""
+
     def __init__(
         self,
         *,
@@ -361,10 +414,11 @@ class CreateSweepRequest(_message.Message):
         artifact_inputs: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         description: _builtins.str = ...,
         timeout_seconds: _builtins.float = ...,
+        swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grid", b"grid", "points", b"points", "space", b"space"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "description", b"description", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "grid", b"grid", "parameters", b"parameters", "points", b"points", "queue", b"queue", "request_id", b"request_id", "space", b"space", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "description", b"description", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "grid", b"grid", "parameters", b"parameters", "points", b"points", "queue", b"queue", "request_id", b"request_id", "space", b"space", "swaps", b"swaps", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_space: _TypeAlias = _typing.Literal["grid", "points"]  # noqa: Y015
     _WhichOneofArgType_space: _TypeAlias = _typing.Literal["space", b"space"]  # noqa: Y015
@@ -623,7 +677,7 @@ class TrialResult(_message.Message):
     """One line saying why it failed."""
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
-        """The varied parameters."""
+        """The varied parameters and, as `?name`, the chosen aliases of the varied swaps."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:

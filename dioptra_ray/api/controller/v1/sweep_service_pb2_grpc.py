@@ -75,7 +75,8 @@ class SweepServiceServicer:
         """Checks and stores a sweep; its trials are made as they are needed, so the call
         takes the same time whatever their number. A repeated `request_id` returns the
         first sweep.
-        Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, empty space),
+        Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, wrong or missing
+        choices of swaps, more than 1000 combinations of choices, empty space),
         NOT_FOUND (entrypoint, queue, experiment, artifact).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

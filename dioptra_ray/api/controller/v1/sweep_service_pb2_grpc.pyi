@@ -37,7 +37,8 @@ class SweepServiceStub:
     """Checks and stores a sweep; its trials are made as they are needed, so the call
     takes the same time whatever their number. A repeated `request_id` returns the
     first sweep.
-    Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, empty space),
+    Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, wrong or missing
+    choices of swaps, more than 1000 combinations of choices, empty space),
     NOT_FOUND (entrypoint, queue, experiment, artifact).
     """
     GetSweep: _grpc.UnaryUnaryMultiCallable[_sweep_service_pb2.GetSweepRequest, _sweep_service_pb2.GetSweepResponse]
@@ -66,7 +67,8 @@ class SweepServiceAsyncStub(SweepServiceStub):
     """Checks and stores a sweep; its trials are made as they are needed, so the call
     takes the same time whatever their number. A repeated `request_id` returns the
     first sweep.
-    Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, empty space),
+    Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, wrong or missing
+    choices of swaps, more than 1000 combinations of choices, empty space),
     NOT_FOUND (entrypoint, queue, experiment, artifact).
     """
     GetSweep: _aio.UnaryUnaryMultiCallable[_sweep_service_pb2.GetSweepRequest, _sweep_service_pb2.GetSweepResponse]  # type: ignore[assignment]
@@ -98,7 +100,8 @@ class SweepServiceServicer(metaclass=_abc_1.ABCMeta):
         """Checks and stores a sweep; its trials are made as they are needed, so the call
         takes the same time whatever their number. A repeated `request_id` returns the
         first sweep.
-        Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, empty space),
+        Errors: INVALID_ARGUMENT (IssueList: unknown parameters, wrong types, wrong or missing
+        choices of swaps, more than 1000 combinations of choices, empty space),
         NOT_FOUND (entrypoint, queue, experiment, artifact).
         """
 
