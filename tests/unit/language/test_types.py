@@ -98,3 +98,26 @@ def test_types_that_are_too_large_are_refused(monkeypatch):
     graph = {f"g{n}": {"t": [[[n] * n]]} for n in range(60)}
     found = validate({"types": {**definitions, "wide": wide}, "tasks": tasks, "graph": graph})
     assert [issue.code for issue in found] == ["description.too_large"]
+
+
+def test_names_tell_structures_apart_but_not_unions():
+    """As in Dioptra, whose manual says it of both."""
+    types = build_types(
+        {
+            "L": {"list": "integer"},
+            "M": {"list": "integer"},
+            "U": {"union": ["integer", "string"]},
+            "V": {"union": ["string", "integer"]},
+        }
+    )
+    assert not is_compatible(types["L"], types["M"])
+    assert is_compatible(types["U"], types["V"])
+
+
+def test_a_union_of_nothing_is_a_simple_type_if_it_has_a_name():
+    types = build_types({"nothing": {"union": []}})
+    assert not is_compatible(types["nothing"], types["string"])
+    assert not is_compatible(types["string"], types["nothing"])
+    with pytest.raises(TypeDefinitionError) as caught:
+        parse_type({"union": []}, types)
+    assert caught.value.code == "type.anonymous_simple"

@@ -308,3 +308,12 @@ def test_a_task_called_null_is_reported():
     """Found by fuzzing: the graph cannot be ordered by what it calls, and must not be asked to."""
     found = validate({"tasks": {None: {"plugin": "m.f"}}, "graph": {"a": {None: []}}})
     assert [issue.code for issue in found] == ["name.not_string"]
+
+
+def test_a_task_in_the_place_of_a_step_is_pointed_out():
+    """What the graphs of Dioptra's documentation get wrong: `$train` for a step that trains."""
+    tasks = {"train": {"plugin": "m.f", "inputs": [{"x": "any"}], "outputs": {"o": "any"}}}
+    graph = {"first_model": {"train": [1]}, "other": {"train": ["$train"]}}
+    (issue,) = validate({"tasks": tasks, "graph": graph})
+    assert issue.code == "ref.unresolvable@step"
+    assert "That is a task; refer to the step" in issue.message
