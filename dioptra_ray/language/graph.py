@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from dioptra_ray.errors import InvalidRequestError
-from dioptra_ray.language.alternatives import alternatives
+from dioptra_ray.language.alternatives import alternatives, swap_key
 
 
 class StepReferenceCycleError(InvalidRequestError):
@@ -83,7 +83,11 @@ def task_key(step: Mapping[Any, Any]) -> Any | None:
 
 
 def read_invocation(step: Mapping[str, Any]) -> Invocation:
-    """Read a step in any of the three styles."""
+    """Read a step in any of the three styles; a swap must have been chosen before."""
+    if (key := swap_key(step)) is not None:
+        raise InvalidRequestError(
+            f"The swap {key[1:]!r} is open: choose one of {', '.join(map(str, step[key]))}."
+        )
     dependencies = _as_tuple(step.get("dependencies", ()))
     if "task" in step:
         return Invocation(

@@ -218,6 +218,23 @@ def test_issues_survive_the_round_trip_through_yaml(description):
     assert all(issue.line and issue.column for issue in placed)
 
 
+@SLOW
+@given(DESCRIPTIONS)
+def test_valid_descriptions_survive_the_round_trip_through_json(description):
+    if not is_valid(description):
+        return
+    try:
+        loaded = load(json.dumps(description), file="x.json")
+    except (TypeError, InvalidDescriptionError):
+        return  # dates, bytes, and keys that JSON would make equal
+    if not _same(dict(loaded), description):
+        return  # tuples become lists, keys texts
+    found, placed = validate(description, KNOWN), validate(loaded, KNOWN)
+    assert [(i.code, i.path) for i in placed] == [(i.code, i.path) for i in found]
+    assert all(issue.line and issue.column for issue in placed)
+    assert _same(dict(load(json.dumps(loaded), file="x.json")), dict(loaded))
+
+
 def _same(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 

@@ -1,5 +1,6 @@
 import pytest
 
+from dioptra_ray.errors import InvalidRequestError
 from dioptra_ray.language.graph import (
     Invocation,
     Reference,
@@ -120,3 +121,9 @@ def test_an_unknown_dependency_is_named():
     with pytest.raises(StepNotFoundError) as caught:
         execution_order(graph(a={"t": [], "dependencies": ["zz"]}))
     assert (caught.value.step, caught.value.missing) == ("a", "zz")
+
+
+def test_an_open_swap_is_no_invocation():
+    """Who forgets to render must not run a task called ?kind."""
+    with pytest.raises(InvalidRequestError, match="choose one of a, b"):
+        read_invocation({"?kind": {"a": {"t": []}, "b": {"t": []}}})
