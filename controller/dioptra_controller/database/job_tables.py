@@ -2,7 +2,7 @@
 
 Names of queues, experiments and entrypoints are stored as they are, since names are their
 identity in the API: reading a job joins nothing. Everything that only ever is read whole
-(parameters, steps, failures) is JSON text.
+(parameters, swaps, steps, failures) is JSON text.
 """
 
 import math
@@ -61,7 +61,12 @@ SWEEPS = sa.Table(
     sa.Column("space", sa.Text, nullable=False),
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("artifact_inputs", sa.Text, nullable=False),
+    # The choices of swaps that do not vary.
+    sa.Column("swaps", sa.Text, nullable=False),
+    # The plan of its trials; of the first one when swaps vary.
     sa.Column("plan_digest", sa.Text, sa.ForeignKey("plans.digest"), nullable=False),
+    # When swaps vary: a list of [choices, plan digest] pairs; see `sweeps.variants`.
+    sa.Column("variants", sa.Text),
     sa.Column("timeout_seconds", sa.Double, nullable=False),
     sa.Column("create_time", Instant, nullable=False),
     sa.Column("end_time", Instant),
@@ -85,6 +90,8 @@ JOBS = sa.Table(
     sa.Column("runner_id", sa.Text),
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("artifact_inputs", sa.Text, nullable=False),
+    # The chosen aliases, by swap.
+    sa.Column("swaps", sa.Text, nullable=False),
     sa.Column("plan_digest", sa.Text, sa.ForeignKey("plans.digest"), nullable=False),
     sa.Column("timeout_seconds", sa.Double, nullable=False),
     # When the present attempt must have ended by itself; NULL unless started.

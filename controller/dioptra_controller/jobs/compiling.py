@@ -1,7 +1,7 @@
 """From an entrypoint snapshot to what its jobs share: the plan, and what they must be given.
 
-Snapshots never change, so each is validated and compiled once for each planning mode, not
-once for each job.
+Snapshots never change, so each is validated once, and compiled once for each planning mode and
+each choice of its alternatives, not once for each job.
 """
 
 import datetime as dt
@@ -19,6 +19,7 @@ from dioptra_controller.jobs.recent import Recent
 from dioptra_controller.registry import entrypoints
 from dioptra_ray.errors import InvalidDescriptionError
 from dioptra_ray.language import validate
+from dioptra_ray.language.swaps import renamed_tasks, render, swap_choices
 from dioptra_ray.planning import PlanOptions, compile_plan
 from dioptra_ray.planning.plan import Mode, PluginBundle
 
@@ -26,26 +27,37 @@ TypedNames = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledEntrypoint:
+class CompiledPlan:
+    """A compiled entrypoint, as it is stored."""
+
+    digest: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedEntrypoint:
     """What all jobs of an entrypoint snapshot share.
 
     Attributes:
-        name: Of the entrypoint.
-        number: Of the snapshot.
-        snapshot_id: Of the snapshot.
+        snapshot: The snapshot, which is valid.
         parameters: What a job must be given.
         artifact_inputs: (output, type) of each artifact parameter.
-        plan_digest: Its plan.
-        plan_json: Likewise.
+        swaps: What may be chosen: the aliases of each swap.
     """
 
-    name: str
-    number: int
-    snapshot_id: int
+    snapshot: entrypoints.EntrypointSnapshot
     parameters: Parameters
     artifact_inputs: Mapping[str, TypedNames]
-    plan_digest: str
-    plan_json: str
+    swaps: Mapping[str, tuple[str, ...]]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """How a job or a sweep names it."""
+        return {
+            "entrypoint": self.snapshot.name,
+            "entrypoint_snapshot": self.snapshot.number,
+            "snapshot_id": self.snapshot.id,
+        }
 
 
 class Compiler:
@@ -56,14 +68,15 @@ class Compiler:
     """
 
     def __init__(self) -> None:
-        self._recent: Recent[tuple[int, Mode], CompiledEntrypoint] = Recent(256)
+        self._checked: Recent[int, CheckedEntrypoint] = Recent(256)
+        self._plans: Recent[tuple[int, Mode, tuple[tuple[str, str], ...]], CompiledPlan] = Recent(
+            256
+        )
         self._stored: set[str] = set()
         self.known: Recent[tuple[str, str], int] = Recent(10_000)
 
-    def compile(
-        self, connection: sa.Connection, name: str, number: int, mode: Mode
-    ) -> CompiledEntrypoint:
-        """Compile a snapshot; number 0 is the newest.
+    def check(self, connection: sa.Connection, name: str, number: int) -> CheckedEntrypoint:
+        """Check a snapshot; number 0 is the newest.
 
         Raises:
             NotFoundError: There is no such entrypoint or snapshot.
@@ -73,24 +86,34 @@ class Compiler:
         if snapshot_id is None:
             # Raises, and says what there is instead.
             snapshot_id = entrypoints.load_snapshot(connection, name, number).id
-        return self._recent.get(
-            (snapshot_id, mode),
-            lambda: _compile(entrypoints.load_by_id(connection, snapshot_id), mode),
+        return self._checked.get(
+            snapshot_id, lambda: _check(entrypoints.load_by_id(connection, snapshot_id))
         )
 
-    def store_plan(
-        self, connection: sa.Connection, compiled: CompiledEntrypoint, now: dt.datetime
-    ) -> None:
-        """Store the plan, unless it is there."""
-        digest = compiled.plan_digest
+    def compile(
+        self, checked: CheckedEntrypoint, mode: Mode, choices: Mapping[str, str]
+    ) -> CompiledPlan:
+        """Compile a checked snapshot, with a choice for each of its swaps.
+
+        Raises:
+            InvalidDescriptionError: The choices are not those that it needs.
+            InvalidRequestError, ExhaustedError: These alternatives cannot be planned together.
+        """
+        key = (checked.snapshot.id, mode, tuple(sorted(choices.items())))
+        return self._plans.get(key, lambda: _compile(checked.snapshot, mode, choices))
+
+    def store_plan(self, connection: sa.Connection, plan: CompiledPlan, now: dt.datetime) -> str:
+        """Store a plan, unless it is there, and return its digest."""
+        digest = plan.digest
         if digest in self._stored:
-            return
+            return digest
         if connection.execute(_KNOWN_PLAN, {"digest": digest}).one_or_none():
             # An earlier transaction has stored it, so nothing can take it back.
             self._stored.add(digest)
-            return
-        row = {"digest": digest, "plan_json": compiled.plan_json, "create_time": now}
+            return digest
+        row = {"digest": digest, "plan_json": plan.json, "create_time": now}
         insert_if_new(connection, PLANS, row, unique=["digest"])
+        return digest
 
 
 _KNOWN_PLAN = sa.select(PLANS.c.digest).where(PLANS.c.digest == sa.bindparam("digest"))
@@ -110,12 +133,10 @@ def _find_snapshot(connection: sa.Connection, name: str, number: int) -> int | N
     return connection.execute(query, values).scalar_one_or_none()
 
 
-def _compile(snapshot: entrypoints.EntrypointSnapshot, mode: Mode) -> CompiledEntrypoint:
-    issues = [
-        issue
-        for issue in validate(snapshot.description, snapshot.argument_schemas)
-        if issue.severity == "error"
-    ]
+def _check(snapshot: entrypoints.EntrypointSnapshot) -> CheckedEntrypoint:
+    description = snapshot.description
+    found = validate(description, snapshot.argument_schemas)
+    issues = [issue for issue in found if issue.severity == "error"]
     if issues:
         raise InvalidDescriptionError(
             f"entrypoint {snapshot.name!r} (snapshot {snapshot.number}) is not valid; import it "
@@ -123,24 +144,32 @@ def _compile(snapshot: entrypoints.EntrypointSnapshot, mode: Mode) -> CompiledEn
             issues,
             entrypoint=snapshot.name,
         )
+    inputs: Mapping[str, Any] = description.get("artifact_inputs") or {}
+    return CheckedEntrypoint(
+        snapshot=snapshot,
+        parameters=read_parameters(description, snapshot.parameter_kinds),
+        artifact_inputs={name: _typed_names(entry) for name, entry in inputs.items()},
+        swaps=swap_choices(description),
+    )
+
+
+def _compile(
+    snapshot: entrypoints.EntrypointSnapshot, mode: Mode, choices: Mapping[str, str]
+) -> CompiledPlan:
+    description = render(snapshot.description, choices)
     bundles = [PluginBundle(name=pin.name, digest=pin.digest) for pin in snapshot.plugins]
+    declared = dict(snapshot.declarations)
+    for copy, task in renamed_tasks(snapshot.description, choices).items():
+        if task in declared:
+            declared[copy] = declared[task]
     options = PlanOptions(
         plugins=tuple(sorted(bundles, key=lambda bundle: bundle.name)),
         artifact_tasks=snapshot.artifact_tasks,
-        declarations=snapshot.declarations,
+        declarations=declared,
         mode=mode,
     )
-    plan = compile_plan(snapshot.description, options)
-    inputs: Mapping[str, Any] = snapshot.description.get("artifact_inputs") or {}
-    return CompiledEntrypoint(
-        name=snapshot.name,
-        number=snapshot.number,
-        snapshot_id=snapshot.id,
-        parameters=read_parameters(snapshot.description, snapshot.parameter_kinds),
-        artifact_inputs={name: _typed_names(entry) for name, entry in inputs.items()},
-        plan_digest=plan.digest,
-        plan_json=plan.to_json(),
-    )
+    plan = compile_plan(description, options)
+    return CompiledPlan(digest=plan.digest, json=plan.to_json())
 
 
 def _typed_names(entry: Any) -> TypedNames:

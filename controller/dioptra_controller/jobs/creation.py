@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs import artifact_inputs
+from dioptra_controller.jobs.choices import check_choices
 from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.notices import WorkArrived
@@ -43,6 +44,7 @@ class RunRequest:
         queue: Its name.
         parameters: Values by name; a `TextValue` is still to be coerced.
         artifact_inputs: Artifact ids by artifact parameter.
+        swaps: The chosen aliases, by swap.
         description: Free text.
         timeout_seconds: How long an attempt may take.
     """
@@ -53,6 +55,7 @@ class RunRequest:
     queue: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     artifact_inputs: Mapping[str, int] = field(default_factory=dict)
+    swaps: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     timeout_seconds: float = 0.0
 
@@ -72,27 +75,25 @@ def create_job(
     """Create a queued job and return its id.
 
     Raises:
-        InvalidDescriptionError: Parameters, artifacts or the graph are wrong; lists all.
+        InvalidDescriptionError: Parameters, swaps, artifacts or the graph are wrong; lists all.
         NotFoundError: No such entrypoint, queue, experiment or artifact.
         InvalidRequestError: The timeout is no time, or the description too long.
     """
     shared = check_shared(connection, request, compiler)
-    compiled = compiler.compile(
-        connection, request.entrypoint, request.entrypoint_snapshot, "latency"
-    )
-    values, issues = resolve(compiled.parameters, request.parameters)
+    checked = compiler.check(connection, request.entrypoint, request.entrypoint_snapshot)
+    values, issues = resolve(checked.parameters, request.parameters)
+    issues += check_choices(checked.swaps, request.swaps)
     issues += artifact_inputs.check_artifact_inputs(
-        connection, compiled.artifact_inputs, request.artifact_inputs
+        connection, checked.artifact_inputs, request.artifact_inputs
     )
-    refuse(f"the job cannot run entrypoint {compiled.name!r}", issues)
-    compiler.store_plan(connection, compiled, now)
+    refuse(f"the job cannot run entrypoint {checked.snapshot.name!r}", issues)
+    plan = compiler.compile(checked, "latency", request.swaps)
     row = {
         **shared,
-        "entrypoint": compiled.name,
-        "entrypoint_snapshot": compiled.number,
-        "snapshot_id": compiled.snapshot_id,
+        **checked.columns,
         "parameters": json.dumps(values),
-        "plan_digest": compiled.plan_digest,
+        "swaps": json.dumps(dict(request.swaps)),
+        "plan_digest": compiler.store_plan(connection, plan, now),
     }
     return _insert(connection, row, now, start)
 
@@ -166,6 +167,7 @@ _REPEATED = (
     "description",
     "parameters",
     "artifact_inputs",
+    "swaps",
     "plan_digest",
     "timeout_seconds",
 )

@@ -36,6 +36,7 @@ class JobRecord:
     description: str
     parameters: Mapping[str, Any]
     artifact_inputs: Mapping[str, int]
+    swaps: Mapping[str, str]
     create_time: dt.datetime
     sweep_id: int | None
     trial: int | None
@@ -114,6 +115,7 @@ def _read(row: Any, outline: Outline | None = None) -> JobRecord:
         description=row.description,
         parameters=json.loads(row.parameters),
         artifact_inputs=json.loads(row.artifact_inputs),
+        swaps=json.loads(row.swaps),
         create_time=row.create_time,
         sweep_id=row.sweep_id,
         trial=row.trial,

@@ -18,6 +18,7 @@ from dioptra_ray.api.controller.v1 import (
     plugin_pb2,
     plugin_service_pb2,
 )
+from dioptra_ray.language.swaps import swap_choices
 from dioptra_ray.project.model import ArtifactTask, FunctionTask, TaskInput, TaskOutput
 from dioptra_ray.wire.issues import write_issue
 from dioptra_ray.wire.times import to_timestamp
@@ -78,6 +79,10 @@ def write_entrypoint(entrypoint: EntrypointSnapshot, tags: Tags) -> entrypoint_p
         create_time=to_timestamp(entrypoint.create_time),
         tags=tags.get(entrypoint.head_id, ()),
         delete_time=find_timestamp(entrypoint.delete_time),
+        swaps=[
+            entrypoint_pb2.Swap(name=name, aliases=aliases)
+            for name, aliases in swap_choices(description).items()
+        ],
     )
 
 

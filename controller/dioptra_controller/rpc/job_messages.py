@@ -35,6 +35,7 @@ def read_create(request: job_service_pb2.CreateJobRequest) -> RunRequest:
         queue=request.queue,
         parameters=read_mapping(request.parameters),
         artifact_inputs=dict(request.artifact_inputs),
+        swaps=dict(request.swaps),
         description=request.description,
         timeout_seconds=request.timeout_seconds,
     )
@@ -75,6 +76,7 @@ def write_job(
         attempt=now.attempt,
         parameters=write_mapping(job.parameters),
         artifact_inputs=job.artifact_inputs,
+        swaps=job.swaps,
         steps=[_write_step(step, now) for step in job.outline.steps] if job.outline else (),
         failure=None if now.failure is None else write_failure(now.failure),
         create_time=to_timestamp(job.create_time),

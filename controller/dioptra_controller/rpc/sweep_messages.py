@@ -29,6 +29,7 @@ def read_create(request: pb.CreateSweepRequest) -> SweepRequest:
         queue=request.queue,
         parameters=read_mapping(request.parameters),
         artifact_inputs=dict(request.artifact_inputs),
+        swaps=dict(request.swaps),
         description=request.description,
         timeout_seconds=request.timeout_seconds,
     )
@@ -54,6 +55,7 @@ def write_sweep(sweep: SweepRecord) -> pb.Sweep:
         create_time=to_timestamp(sweep.create_time),
         end_time=None if sweep.end_time is None else to_timestamp(sweep.end_time),
         dimensions=sweep.dimensions,
+        swaps=sweep.swaps,
     )
 
 

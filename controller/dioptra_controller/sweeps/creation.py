@@ -1,7 +1,11 @@
-"""Creating a sweep: each value of the space is checked once, never each combination."""
+"""Creating a sweep: each value of the space is checked once, never each combination.
+
+Only combinations of alternatives are looked at one by one, since each is planned differently.
+"""
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +14,8 @@ import sqlalchemy as sa
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import SWEEPS
 from dioptra_controller.jobs import artifact_inputs
-from dioptra_controller.jobs.compiling import Compiler
+from dioptra_controller.jobs.choices import Swaps, check_choices, misfit
+from dioptra_controller.jobs.compiling import CheckedEntrypoint, CompiledPlan, Compiler
 from dioptra_controller.jobs.creation import RunRequest, check_shared, refuse
 from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.jobs.parameters import (
@@ -22,6 +27,15 @@ from dioptra_controller.jobs.parameters import (
 )
 from dioptra_controller.jobs.sweep_counts import SweepState
 from dioptra_controller.sweeps.space import Dimension, Grid, PointList, Space
+from dioptra_controller.sweeps.variants import (
+    MAX_VARIANTS,
+    combinations,
+    count_combinations,
+    varied_swaps,
+    write_variants,
+)
+from dioptra_ray.errors import ExhaustedError, InvalidRequestError
+from dioptra_ray.language.alternatives import is_swap_key
 from dioptra_ray.language.issues import Issue
 
 MAX_SIZE = 10_000_000
@@ -31,7 +45,7 @@ _MOST_ISSUES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRequest:
-    """What to run for every point of a space; `run.parameters` are those that do not vary."""
+    """What to run for every point of a space; `run` has what does not vary."""
 
     run: RunRequest
     space: Space
@@ -43,33 +57,39 @@ def create_sweep(
     """Create a sweep and return its id; its trials are made as they are needed.
 
     Raises:
-        InvalidDescriptionError: Space, parameters, artifacts or graph are wrong; lists all.
+        InvalidDescriptionError: Space, parameters, swaps, artifacts or graph are wrong; lists
+            all.
         NotFoundError: No such entrypoint, queue, experiment or artifact.
         InvalidRequestError: The timeout is no time, or the description too long.
     """
     run = request.run
     shared = check_shared(connection, run, compiler)
-    compiled = compiler.compile(connection, run.entrypoint, run.entrypoint_snapshot, "throughput")
-    space, issues = fit_space(compiled.parameters, request.space)
-    values, more = resolve(compiled.parameters, run.parameters, varied=request.space.names)
+    checked = compiler.check(connection, run.entrypoint, run.entrypoint_snapshot)
+    space, issues = fit_space(checked.parameters, checked.swaps, request.space)
+    varied = [name for name in space.names if not is_swap_key(name)]
+    values, more = resolve(checked.parameters, run.parameters, varied=varied)
     issues += more
+    issues += check_choices(checked.swaps, run.swaps, varied=varied_swaps(space))
     issues += artifact_inputs.check_artifact_inputs(
-        connection, compiled.artifact_inputs, run.artifact_inputs
+        connection, checked.artifact_inputs, run.artifact_inputs
     )
-    refuse(f"the sweep cannot run entrypoint {compiled.name!r}", issues[:_MOST_ISSUES])
-    compiler.store_plan(connection, compiled, now)
+    message = f"the sweep cannot run entrypoint {checked.snapshot.name!r}"
+    refuse(message, issues[:_MOST_ISSUES])
+    plans, issues = _compile(checked, compiler, run.swaps, space)
+    refuse(message, issues[:_MOST_ISSUES])
+    digests = [(choices, compiler.store_plan(connection, plan, now)) for choices, plan in plans]
     row = {
         **shared,
         **dict.fromkeys(("next_trial", "started", "finished", "failed", "cancelled", "ended"), 0),
-        "entrypoint": compiled.name,
-        "entrypoint_snapshot": compiled.number,
-        "snapshot_id": compiled.snapshot_id,
+        **checked.columns,
         "state": SweepState.STARTED.value,
         "cancel_requested": False,
         "size": space.size,
         "space": space.to_json(),
         "parameters": json.dumps(values),
-        "plan_digest": compiled.plan_digest,
+        "swaps": json.dumps(dict(run.swaps)),
+        "plan_digest": digests[0][1],
+        "variants": write_variants(digests) if varied_swaps(space) else None,
         "create_time": now,
     }
     statement = sa.insert(SWEEPS).values(row).returning(SWEEPS.c.id)
@@ -78,15 +98,21 @@ def create_sweep(
     return sweep_id
 
 
-def fit_space(parameters: Parameters, space: Space) -> tuple[Space, list[Issue]]:
+def fit_space(parameters: Parameters, swaps: Swaps, space: Space) -> tuple[Space, list[Issue]]:
     """The space with every value as its parameter wants it, and everything wrong with it."""
     issues = list(_check_shape(space))
+
+    def fit_value(name: str, value: Any, where: str) -> Any:
+        if is_swap_key(name):
+            return _fit_alias(swaps, name, value, where, issues)
+        return _fit(parameters, name, value, where, issues)
+
     if isinstance(space, Grid):
         dimensions = tuple(
             Dimension(
                 parameter=dimension.parameter,
                 values=tuple(
-                    _fit(parameters, dimension.parameter, value, f"value {index}", issues)
+                    fit_value(dimension.parameter, value, f"value {index}")
                     for index, value in enumerate(dimension.values)
                 ),
             )
@@ -94,10 +120,7 @@ def fit_space(parameters: Parameters, space: Space) -> tuple[Space, list[Issue]]
         )
         return Grid(dimensions), issues
     points = tuple(
-        {
-            name: _fit(parameters, name, value, f"point {index}", issues)
-            for name, value in point.items()
-        }
+        {name: fit_value(name, value, f"point {index}") for name, value in point.items()}
         for index, point in enumerate(space.points)
     )
     return PointList(points), issues
@@ -112,6 +135,49 @@ def _fit(parameters: Parameters, name: str, value: Any, where: str, issues: list
     except UnfitValueError as error:
         issues.append(issue("sweep.value", f"{where} of parameter {name!r}: {error}", name))
         return value
+
+
+def _fit_alias(swaps: Swaps, name: str, value: Any, where: str, issues: list[Issue]) -> Any:
+    swap = name[1:]
+    if swap not in swaps:
+        # Said once, likewise.
+        return value
+    problem = misfit(swaps, swap, value)
+    if problem is not None:
+        issues.append(
+            issue("swap.unknown_choice", f"{where} of {name!r}: {problem}", swap, "swaps")
+        )
+    return value
+
+
+def _compile(
+    checked: CheckedEntrypoint, compiler: Compiler, fixed: Mapping[str, str], space: Space
+) -> tuple[list[tuple[Mapping[str, str], CompiledPlan]], list[Issue]]:
+    """The plan of each combination of alternatives, and everything that stops one."""
+    count = count_combinations(space)
+    if count > MAX_VARIANTS:
+        text = (
+            f"the space has {count} combinations of alternatives, but a sweep may have at most "
+            f"{MAX_VARIANTS}; make several sweeps of it"
+        )
+        return [], [
+            Issue(severity="error", code="sweep.too_many_variants", message=text, path="$.space")
+        ]
+    plans: list[tuple[Mapping[str, str], CompiledPlan]] = []
+    issues: list[Issue] = []
+    for varied in combinations(space):
+        choices = {**fixed, **varied}
+        try:
+            plans.append((choices, compiler.compile(checked, "throughput", choices)))
+        except (InvalidRequestError, ExhaustedError) as error:
+            if not varied:
+                raise
+            chosen = ", ".join(f"{name}={alias}" for name, alias in varied.items())
+            text = f"with {chosen}: {error.message}"
+            issues.append(
+                Issue(severity="error", code="sweep.variant", message=text, path="$.space")
+            )
+    return plans, issues
 
 
 def _check_shape(space: Space) -> list[Issue]:

@@ -1,6 +1,8 @@
 """Sweeps as they are read, and how they are cancelled."""
 
 import datetime as dt
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,7 @@ from dioptra_controller.jobs.sweep_counts import SweepState
 from dioptra_controller.sweeps.spaces import Spaces
 from dioptra_ray.errors import NotFoundError, PreconditionError
 
-_HEAVY = {"space", "parameters", "artifact_inputs"}
+_HEAVY = {"space", "parameters", "artifact_inputs", "variants"}
 _COLUMNS = tuple(column for column in SWEEPS.c if column.name not in _HEAVY)
 
 
@@ -28,7 +30,8 @@ class SweepRecord:
     Attributes:
         ended: How many of its jobs have ended.
         next_trial: Trials below it have a job.
-        dimensions: Parameters that vary, in order of the space.
+        dimensions: Parameters, and swaps as `?name`, that vary, in order of the space.
+        swaps: The chosen aliases of swaps that do not vary.
     """
 
     id: int
@@ -49,6 +52,7 @@ class SweepRecord:
     create_time: dt.datetime
     end_time: dt.datetime | None
     dimensions: tuple[str, ...]
+    swaps: Mapping[str, str]
 
     @property
     def queued(self) -> int:
@@ -149,4 +153,5 @@ def _read(connection: sa.Connection, row: Any, spaces: Spaces) -> SweepRecord:
         create_time=row.create_time,
         end_time=row.end_time,
         dimensions=spaces.get(connection, row.id).names,
+        swaps=json.loads(row.swaps),
     )

@@ -1,6 +1,8 @@
 """Trials: the jobs of a sweep, made when a runner has room for them."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +12,9 @@ from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
+from dioptra_controller.sweeps.space import Space
 from dioptra_controller.sweeps.spaces import Spaces
+from dioptra_controller.sweeps.variants import Variants, parameters_of
 
 _SHARED = (
     "experiment",
@@ -20,7 +24,6 @@ _SHARED = (
     "queue",
     "description",
     "artifact_inputs",
-    "plan_digest",
     "timeout_seconds",
 )
 _COLUMNS = (
@@ -44,15 +47,12 @@ def make_trials(ledger: Ledger, sweep_id: int, count: int, spaces: Spaces) -> li
     trials = range(first, min(first + count, sweep["size"]))
     if not trials:
         return []
-    space = spaces.get(connection, sweep_id)
+    points = _Points(spaces.get(connection, sweep_id), spaces.variants(connection, sweep_id))
     fixed: dict[str, Any] = json.loads(sweep["parameters"])
     shared = {name: sweep[name] for name in _SHARED}
     shared |= {"state": JobState.QUEUED.value, "attempt": 0, "cancel_requested": False}
     shared |= {"sweep_id": sweep_id, "create_time": ledger.now, "last_event": 1, "last_log": 0}
-    rows = [
-        {**shared, "trial": trial, "parameters": json.dumps({**fixed, **space.point(trial)})}
-        for trial in trials
-    ]
+    rows = [{**shared, **points.columns(trial, fixed)} for trial in trials]
     inserted = connection.execute(sa.insert(JOBS).returning(JOBS.c.id, JOBS.c.trial), rows)
     ids = {row.trial: row.id for row in inserted}
     connection.execute(
@@ -70,3 +70,21 @@ def make_trials(ledger: Ledger, sweep_id: int, count: int, spaces: Spaces) -> li
         ledger.begin(job)
         made.append(job)
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """What tells the trials of a sweep apart."""
+
+    space: Space
+    variants: Variants
+
+    def columns(self, trial: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        point = self.space.point(trial)
+        choices, plan_digest = self.variants.find(point)
+        return {
+            "trial": trial,
+            "parameters": json.dumps({**fixed, **parameters_of(point)}),
+            "swaps": json.dumps(choices),
+            "plan_digest": plan_digest,
+        }
