@@ -96,7 +96,7 @@ def read_invocation(step: Mapping[str, Any]) -> Invocation:
             kwargs=step.get("kwargs", {}),
             dependencies=dependencies,
         )
-    task = task_key(step)
+    task: Any = task_key(step)
     if task not in step:
         raise InvalidRequestError("A step must name the task that it calls.")
     value = step[task]
