@@ -69,6 +69,14 @@ from dioptra_workers.settings import RunnerSettings
     type=int,
     help="CPUs of a local Ray, if not all of the machine.",
 )
+@click.option(
+    "--warm",
+    envvar="DIOPTRA_RUNNER_WARM",
+    default=None,
+    type=click.IntRange(min=0),
+    help="How many CPUs of its node it may hold for warm processes; if not given, all of a "
+    "local Ray and none of another.",
+)
 @click.option("--log-level", envvar="DIOPTRA_LOG_LEVEL", default="INFO", help="DEBUG to ERROR.")
 def main(  # noqa: PLR0913 - one argument an option
     *,
@@ -81,6 +89,7 @@ def main(  # noqa: PLR0913 - one argument an option
     scratch_dir: Path,
     token_file: Path | None,
     num_cpus: int | None,
+    warm: int | None,
     log_level: str,
 ) -> None:
     """Run jobs of a dioptra-ray controller on a Ray cluster."""
@@ -99,6 +108,7 @@ def main(  # noqa: PLR0913 - one argument an option
         scratch_dir=scratch_dir.absolute(),
         token_file=token_file,
         num_cpus=num_cpus,
+        warm=warm,
     )
     prepare_environment(ray_address)
     from dioptra_workers.runner.service import serve  # noqa: PLC0415 - imports Ray: slow

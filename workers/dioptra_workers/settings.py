@@ -19,6 +19,8 @@ class RunnerSettings:
         scratch_dir: Directory on every node for working directories and plugins.
         token_file: File with the bearer token for the controller; None for none.
         num_cpus: CPUs of a local Ray; None for what the machine has.
+        warm: How many CPUs of its node it may hold for warm processes; None for all of a
+            local Ray, and none of another, where they would be missing to others.
     """
 
     controller: str
@@ -30,6 +32,7 @@ class RunnerSettings:
     scratch_dir: Path
     token_file: Path | None = None
     num_cpus: int | None = None
+    warm: int | None = None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What accompanies every call to the controller."""

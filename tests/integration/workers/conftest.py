@@ -5,6 +5,7 @@ import itertools
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +135,13 @@ class Lab:
         return await job.end(), job
 
     def left_behind(self) -> list[str]:
-        return [path.name for path in (self.scratch / "stages").iterdir()]
+        """What is left of stages; a warm process cleans up right after its report."""
+        until = time.monotonic() + 10
+        while found := [path.name for path in (self.scratch / "stages").iterdir()]:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.01)
+        return found
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +166,7 @@ async def lab(folder: Path, cluster: Cluster) -> AsyncIterator[Lab]:
 
     store = open_store(f"file://{folder}/store")
     store.check()
-    driver = Driver(store_url=store.url, scratch_dir=str(folder / "scratch"))
+    driver = Driver(store_url=store.url, scratch_dir=str(folder / "scratch"), warm=2)
     driver.start()
     await driver.warm_up()
     yield Lab(folder, driver, store)

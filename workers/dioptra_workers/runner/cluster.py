@@ -67,6 +67,10 @@ class Cluster:
             if not name.startswith("node:")
         }
 
+    def own_cpus(self) -> int:
+        """How many CPUs are ours alone: all of a Ray that we started, none of another."""
+        return int(self.resources().get("CPU", 0)) if self._temporary is not None else 0
+
     def close(self) -> None:
         """Disconnect; a local Ray ends with all of its processes."""
         import ray  # noqa: PLC0415 - as above

@@ -1,6 +1,7 @@
 """What it means when Ray says that a stage's process is gone."""
 
 from ray.exceptions import (
+    ActorDiedError,
     NodeDiedError,
     OutOfMemoryError,
     RayError,
@@ -25,7 +26,7 @@ async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
     """The failure of a stage whose process did not come back with a report."""
     what = f'the process of step "{step}"' if step else "a process of this job"
     if isinstance(error, RayTaskError) or not isinstance(
-        error, WorkerCrashedError | OutOfMemoryError | NodeDiedError
+        error, WorkerCrashedError | OutOfMemoryError | NodeDiedError | ActorDiedError
     ):
         return StageFailure(
             reason="INTERNAL", message=f"Ray could not run the stage: {_first_line(error)}"

@@ -9,6 +9,7 @@ import ray
 from dioptra_workers.runner.cluster import NAMESPACE
 from dioptra_workers.runner.jobs import Emit, JobRun
 from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
+from dioptra_workers.runner.pool import WarmPool
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.stage.request import Batch, Places
 
@@ -19,12 +20,14 @@ WARM_PROCESSES = 8
 class Driver:
     """The jobs that run on this cluster now. Ray must be connected."""
 
-    def __init__(self, *, store_url: str, scratch_dir: str) -> None:
+    def __init__(self, *, store_url: str, scratch_dir: str, warm: int = 0) -> None:
+        """Prepare; `warm` is how many CPUs the pool of warm processes may hold."""
         name = f"dioptra-sink-{uuid.uuid4().hex}"
         self._places = Places(
             store_url=store_url, scratch_dir=scratch_dir, sink=name, namespace=NAMESPACE
         )
         self._sink = SinkClient(name, self._received)
+        self._pool = WarmPool(self._places, warm)
         self._runs: dict[LeaseKey, JobRun] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -35,6 +38,7 @@ class Driver:
 
     async def warm_up(self) -> None:
         """Have worker processes ready that have imported what a stage needs."""
+        await self._pool.start()
         from dioptra_workers.stage.remote import warm_task  # noqa: PLC0415 - needs Ray
 
         cpus = int(ray.cluster_resources().get("CPU", 1))
@@ -49,7 +53,7 @@ class Driver:
 
     async def run(self, order: JobOrder, emit: Emit) -> JobEnded:
         """Run an attempt to its end; `emit` gets what it says, in order, before the end."""
-        run = JobRun(order, places=self._places, sink=self._sink, emit=emit)
+        run = JobRun(order, places=self._places, sink=self._sink, pool=self._pool, emit=emit)
         self._runs[order.lease] = run
         self._idle.clear()
         try:
@@ -73,6 +77,7 @@ class Driver:
         for run in tuple(self._runs.values()):
             run.stop("cancelled")
         await self._idle.wait()
+        await self._pool.close()
         await self._sink.close()
 
     def _received(self, batch: Batch) -> None:

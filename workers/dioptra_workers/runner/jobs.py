@@ -7,8 +7,9 @@ what need not go on.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
@@ -17,6 +18,7 @@ from dioptra_workers.runner import crashes
 from dioptra_workers.runner.autopsy import find_last_words
 from dioptra_workers.runner.cluster import isolated_stage_function, stage_function
 from dioptra_workers.runner.orders import JobEnded, JobOrder
+from dioptra_workers.runner.pool import WarmPool, suits
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.runner.stages import (
     StageState,
@@ -48,12 +50,16 @@ Emit = Callable[[Sequence[Event]], None]
 class JobRun:
     """Runs one order to its end."""
 
-    def __init__(self, order: JobOrder, *, places: Places, sink: SinkClient, emit: Emit) -> None:
+    def __init__(
+        self, order: JobOrder, *, places: Places, sink: SinkClient, pool: WarmPool, emit: Emit
+    ) -> None:
         self._order = order
         self._sink = sink
+        self._pool = pool
         self._emit_events = emit
         self._states = first_states(order, places)
         self._isolated = is_isolated(order.plan)
+        self._suits_pool = suits(order.plan)
         self._waiting: set[asyncio.Task[tuple[StageState, int, StageReport | RayError]]] = set()
         self._orphans: dict[str, RayError] = {}
         self._phases: dict[str, Phase] = {}
@@ -91,6 +97,7 @@ class JobRun:
             return
         self._stopping = kind
         self._sink.stop_stages(self._order.lease, kind)
+        self._pool.give_up(self._order.lease)
         for state in self._states.values():
             if state.outcome is None and any(
                 self._states[name].outcome is None for name in state.stage.after
@@ -111,7 +118,39 @@ class JobRun:
 
     def _submit(self, name: str) -> None:
         state = self._states[name]
+        run = self._run_warm(state) if self._suits_pool else self._run_on_ray(state)
+        self._waiting.add(asyncio.create_task(run))
+
+    async def _run_warm(self, state: StageState) -> tuple[StageState, int, StageReport | RayError]:
+        tried = state.round
+        result = await self._pool.run(self._order, state.request)
+        if result is not None:
+            return state, tried, result
+        if self._stopping is not None:
+            return state, tried, StageReport(outcome="cancelled")
+        self._call(state)
+        return await self._result(state)
+
+    def _run_on_ray(
+        self, state: StageState
+    ) -> Coroutine[Any, Any, tuple[StageState, int, StageReport | RayError]]:
+        self._call(state)
+        return self._result(state)
+
+    async def _result(self, state: StageState) -> tuple[StageState, int, StageReport | RayError]:
+        tried, cpus = state.round, state.stage.resources.num_cpus
+        try:
+            report: StageReport = await state.returns[0]
+        except RayError as error:
+            return state, tried, error
+        finally:
+            self._pool.make_room(-cpus)
+        return state, tried, report
+
+    def _call(self, state: StageState) -> None:
+        """Have Ray run it once what it takes is there."""
         request = state.request
+        self._pool.make_room(state.stage.resources.num_cpus)
         resources, count = state.stage.resources, request.num_returns
         if self._isolated:
             function = isolated_stage_function(resources, count, request.directory)
@@ -119,7 +158,6 @@ class JobRun:
             function = stage_function(resources, count)
         returned = function.remote(request, *arguments(state, self._states))
         state.returns = returned if isinstance(returned, list) else [returned]
-        self._waiting.add(asyncio.create_task(_result(state)))
 
     async def _completed(
         self, state: StageState, tried: int, result: StageReport | RayError
@@ -199,8 +237,9 @@ class JobRun:
 
     def _kill(self) -> None:
         for state in self._states.values():
-            if state.outcome is None:
+            if state.outcome is None and state.returns:
                 ray.cancel(state.returns[0], force=True, recursive=False)
+        self._pool.kill(self._order.lease)
 
     # What they say
 
@@ -249,12 +288,3 @@ class JobRun:
 def _may_repeat(state: StageState, failure: StageFailure) -> bool:
     hopeless = failure.reason == "NOT_PICKLABLE"
     return state.round < state.stage.max_retries and not hopeless
-
-
-async def _result(state: StageState) -> tuple[StageState, int, StageReport | RayError]:
-    tried = state.round
-    try:
-        report: StageReport = await state.returns[0]
-    except RayError as error:
-        return state, tried, error
-    return state, tried, report

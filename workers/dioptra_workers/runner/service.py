@@ -32,7 +32,11 @@ async def serve(settings: RunnerSettings) -> int:
 
 
 async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Event) -> int:
-    driver = Driver(store_url=settings.store_url, scratch_dir=str(settings.scratch_dir))
+    driver = Driver(
+        store_url=settings.store_url,
+        scratch_dir=str(settings.scratch_dir),
+        warm=cluster.own_cpus() if settings.warm is None else settings.warm,
+    )
     driver.start()
     link = Link(
         settings,

@@ -5,6 +5,7 @@ the stage and put back after it; random state is drawn anew, so that a seed set 
 never reaches the next.
 """
 
+import _signal  # type: ignore[import-not-found] # signal.getsignal makes enumeration members
 import logging
 import os
 import random
@@ -14,7 +15,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,51 +22,46 @@ HIDDEN_VARIABLES = ("DIOPTRA_S3_ACCESS_KEY", "DIOPTRA_S3_SECRET_KEY", "RAY_AUTH_
 """Not for plugins: they reach artifacts through their job only."""
 
 
-@dataclass(frozen=True, slots=True)
-class _LoggerState:
-    level: int
-    handlers: tuple[logging.Handler, ...]
-    filters: tuple[Any, ...]
-    propagate: bool
-    disabled: bool
-
-    @classmethod
-    def of(cls, logger: logging.Logger) -> "_LoggerState":
-        return cls(
-            logger.level,
-            tuple(logger.handlers),
-            tuple(logger.filters),
-            logger.propagate,
-            logger.disabled,
-        )
-
-    def restore(self, logger: logging.Logger) -> None:
-        if logger.level != self.level:
-            logger.setLevel(self.level)
-        logger.handlers[:] = self.handlers
-        logger.filters[:] = self.filters
-        logger.propagate = self.propagate
-        logger.disabled = self.disabled
+# Level, handlers, filters, propagate, disabled: there are many loggers, and little time.
+_LoggerState = tuple[int, list[logging.Handler], list[Any], bool, bool]
+_NEW_LOGGER: _LoggerState = (logging.NOTSET, [], [], True, False)
 
 
-_NEW_LOGGER = _LoggerState(logging.NOTSET, (), (), propagate=True, disabled=False)
+def _loggers() -> list[logging.Logger]:
+    found = list(logging.root.manager.loggerDict.values())
+    return [logging.root, *(item for item in found if isinstance(item, logging.Logger))]
 
 
-def _loggers() -> Iterator[logging.Logger]:
-    yield logging.root
-    for logger in list(logging.root.manager.loggerDict.values()):
-        if isinstance(logger, logging.Logger):
-            yield logger
+def _state(logger: logging.Logger) -> _LoggerState:
+    return (
+        logger.level,
+        logger.handlers[:],
+        logger.filters[:],
+        logger.propagate,
+        logger.disabled,
+    )
+
+
+def _restore_logger(logger: logging.Logger, state: _LoggerState) -> None:
+    if _state(logger) == state:
+        return
+    level, handlers, filters, propagate, disabled = state
+    if logger.level != level:
+        logger.setLevel(level)
+    logger.handlers[:] = handlers
+    logger.filters[:] = filters
+    logger.propagate = propagate
+    logger.disabled = disabled
 
 
 @contextmanager
 def pristine() -> Iterator[None]:
     """Run the body as in a fresh process, and undo what it does to this one."""
     directory = _current_directory()
-    variables = dict(os.environ)
+    variables = os.environb.copy()
     arguments = list(sys.argv)
     mask = os.umask(0o022)
-    loggers = {logger.name: _LoggerState.of(logger) for logger in _loggers()}
+    loggers = {logger: _state(logger) for logger in _loggers()}
     disabled = logging.root.manager.disable
     handlers = _signal_handlers()
     streams = sys.stdin, sys.stdout, sys.stderr
@@ -85,7 +80,7 @@ def pristine() -> Iterator[None]:
         if logging.root.manager.disable != disabled:
             logging.disable(disabled)
         for logger in _loggers():
-            loggers.get(logger.name, _NEW_LOGGER).restore(logger)
+            _restore_logger(logger, loggers.get(logger, _NEW_LOGGER))
         _restore_signals(handlers)
         sys.stdin, sys.stdout, sys.stderr = streams
         sys.excepthook, threading.excepthook = hooks
@@ -110,29 +105,29 @@ def _current_directory() -> Path:
         return Path("/")
 
 
-def _restore_variables(variables: dict[str, str]) -> None:
-    for name in os.environ.keys() - variables.keys():
-        del os.environ[name]
+def _restore_variables(variables: dict[bytes, bytes]) -> None:
+    for name in os.environb.keys() - variables.keys():
+        del os.environb[name]
     for name, value in variables.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
+        if os.environb.get(name) != value:
+            os.environb[name] = value
 
 
-def _signal_handlers() -> dict[signal.Signals, Any]:
+def _signal_handlers() -> dict[int, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.getsignal(number) for number in _SIGNALS}
+    return {number: _signal.getsignal(number) for number in _SIGNALS}
 
 
-def _restore_signals(handlers: dict[signal.Signals, Any]) -> None:
+def _restore_signals(handlers: dict[int, Any]) -> None:
     for number, handler in handlers.items():
         # None: set by C code, which only C code can put back.
-        if handler is not None and signal.getsignal(number) is not handler:
+        if handler is not None and _signal.getsignal(number) != handler:
             signal.signal(number, handler)
 
 
 _SIGNALS = tuple(
-    number
+    int(number)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     if isinstance(number, signal.Signals)
 )

@@ -7,7 +7,7 @@ line of the journal file, from which a crashed process's last words are read.
 import json
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 Phase = Literal["running", "finished", "failed", "cancelled", "skipped"]
 
@@ -80,16 +80,25 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 _VALUES = {kind: attrgetter(*(item.name for item in fields(kind))) for kind in _NAMES}
 
 
+def write_event(event: Event) -> list[Any]:
+    """An event as plain values."""
+    kind = type(event)
+    return [_NAMES[kind], *_VALUES[kind](event)]
+
+
+def read_event(values: list[Any]) -> Event:
+    """Read what `write_event` wrote."""
+    return _KINDS[values[0]](*values[1:])
+
+
 def write_line(event: Event) -> bytes:
     """One journal line, with its line end."""
-    kind = type(event)
-    return json.dumps([_NAMES[kind], *_VALUES[kind](event)]).encode() + b"\n"
+    return json.dumps(write_event(event)).encode() + b"\n"
 
 
 def read_line(line: bytes) -> Event | None:
     """The event of a journal line; None for one that was cut off by a crash."""
     try:
-        name, *values = json.loads(line)
-        return _KINDS[name](*values)
-    except (ValueError, KeyError, TypeError):
+        return read_event(json.loads(line))
+    except (ValueError, LookupError, TypeError):
         return None

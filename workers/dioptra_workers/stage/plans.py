@@ -24,12 +24,11 @@ class CompiledPlan:
         self._description = description
 
     @functools.cached_property
-    def text(self) -> str:
+    def text(self) -> bytes:
         """The description as YAML."""
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        return str(
-            yaml.dump(dict(self._description), Dumper=dumper, sort_keys=False, allow_unicode=True)
-        )
+        content = dict(self._description)
+        return str(yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)).encode()
 
 
 def compiled(digest: str, description: Mapping[str, Any]) -> CompiledPlan:

@@ -2,17 +2,17 @@
 
 import functools
 import sys
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray.util import get_node_ip_address
 
-from dioptra_workers.stage import capture
+from dioptra_workers.stage import capture, warm
 from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.live import Push
 from dioptra_workers.stage.postmortem import LastWords, last_words
-from dioptra_workers.stage.request import Batch, StageRequest
+from dioptra_workers.stage.request import Batch, Places, StageReport, StageRequest
 from dioptra_workers.stage.run import Node, run_stage
 
 PUSH_TIMEOUT = 5.0
@@ -32,15 +32,33 @@ def isolated_stage_task(request: StageRequest, *arguments: Any) -> Any:
     return results[0] if len(results) == 1 else results
 
 
+@ray.remote(max_restarts=0)
+class WarmProcess:
+    """A process that runs one stage after another, told by the runner over a socket."""
+
+    def serve(self, path: str, key: str, places: Places) -> None:
+        """Do so until the runner hangs up."""
+        _node()
+        warm.serve(path, key, lambda order, later: _run(order.request(places), later))
+
+
+def _run(request: StageRequest, later: warm.Later) -> StageReport:
+    (report,) = run_stage(request, node=_node(), push=_pusher(request), later=later)
+    return cast(StageReport, report)
+
+
 @ray.remote(max_retries=3, num_cpus=0)  # type: ignore[untyped-decorator]
 def last_words_task(scratch_dir: str, directory: str, first: int) -> LastWords | None:
     """Look on this node for what a dead stage said."""
     return last_words(scratch_dir, directory, first)
 
 
-@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+@ray.remote(max_retries=0, num_cpus=0)  # type: ignore[untyped-decorator]
 def warm_task() -> int:
-    """Have a worker process with everything imported that a stage needs."""
+    """Have a worker process with everything imported that a stage needs.
+
+    It asks for no CPU, because warm processes of the pool may hold all of them.
+    """
     _node()
     return len(sys.modules)
 

@@ -8,7 +8,7 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from dioptra_workers.stage.payload import NotPicklableError, Payload, dump_outpu
 from dioptra_workers.stage.plans import compiled
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import StageReport, StageRequest, StoredArtifact
-from dioptra_workers.stage.workspace import Stamps, apply_delta, pack_delta, stamps
+from dioptra_workers.stage.workspace import Stamps, apply_delta, pack_delta, remove, stamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,11 @@ class Node:
 
 
 def run_stage(
-    request: StageRequest, *arguments: Any, node: Node | None = None, push: Push | None = None
+    request: StageRequest,
+    *arguments: Any,
+    node: Node | None = None,
+    push: Push | None = None,
+    later: Callable[[Callable[[], None]], None] | None = None,
 ) -> tuple[Any, ...]:
     """Run a stage.
 
@@ -65,6 +69,8 @@ def run_stage(
             `stage.inputs`, one delta for each of `stage.workspace`.
         node: Where this process runs.
         push: Delivers events of a stage that runs for longer than a moment.
+        later: Takes what has to be done before the next stage, but not before the answer;
+            without it, that is done at once.
 
     Returns:
         The report; if followed, the gate: whether the stage succeeded; a payload for each
@@ -76,6 +82,10 @@ def run_stage(
         return _returns(request, StageReport(outcome="skipped"), None)
     run = _StageRun(request, node or Node(), push)
     report, made = run.run(arguments[first:last], arguments[last:])
+    if later is None:
+        run.clean_up()
+    else:
+        later(run.clean_up)
     return _returns(request, report, made)
 
 
@@ -166,14 +176,16 @@ class _StageRun:
                 made = self._make(store, inputs, deltas)
         except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
             return self._ended_badly(error), None
-        finally:
-            shutil.rmtree(self._work, ignore_errors=True)
-            self._journal_file.unlink(missing_ok=True)
         first, events = self._journal.pending()
         report = StageReport(
             outcome="finished", first_event=first, events=events, artifacts=made.artifacts
         )
         return report, made
+
+    def clean_up(self) -> None:
+        """Leave nothing behind."""
+        remove(self._work)
+        self._journal_file.unlink(missing_ok=True)
 
     def _ended_badly(self, error: BaseException) -> StageReport:
         step, interrupter = self._journal.step, self._interrupter

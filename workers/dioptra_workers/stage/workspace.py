@@ -8,6 +8,7 @@ stage that lists it. Deleted files are not tracked.
 import io
 import os
 import pickle
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,17 @@ Stamps = Mapping[str, tuple[int, int, int]]
 
 _OWN = ".dioptra"
 """Files of ours inside a working directory; they do not travel."""
+
+
+def remove(root: Path) -> None:
+    """Remove a working directory; most hold a few files and nothing else."""
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                os.unlink(entry.path)  # noqa: PTH108 - no Path for each of them
+        root.rmdir()
+    except OSError:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def stamps(root: Path) -> Stamps:
