@@ -1,4 +1,4 @@
-"""`-P name=value` and `-A name=artifact`: what is given to a job on the command line."""
+"""`-P name=value`, `-A name=artifact`, `--swap name=alias`: what is given to a job."""
 
 import functools
 import re
@@ -44,6 +44,23 @@ def with_assignments(function: Callable[..., Any]) -> Callable[..., Any]:
             artifacts=parse_assignments(artifacts, "-A"),
             **kwargs,
         )
+
+    return wrapper
+
+
+def with_swaps(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--swap`, as `swaps`: aliases by swap."""
+
+    @click.option(
+        "--swap",
+        "swaps",
+        metavar="NAME=ALIAS",
+        multiple=True,
+        help="The alternative that a step with a swap is to be.",
+    )
+    @functools.wraps(function)
+    def wrapper(*args: Any, swaps: tuple[str, ...], **kwargs: Any) -> Any:
+        return function(*args, swaps=parse_assignments(swaps, "--swap"), **kwargs)
 
     return wrapper
 

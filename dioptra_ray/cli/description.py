@@ -13,6 +13,7 @@ from typing import Any, Final
 from dioptra_ray.errors import InvalidDescriptionError
 from dioptra_ray.language import load, validate
 from dioptra_ray.language.issues import Issue
+from dioptra_ray.language.swaps import renamed_tasks, render
 from dioptra_ray.planning.declarations import Declaration
 from dioptra_ray.project import read_project
 from dioptra_ray.project.adhoc import PluginFolder, describe_folder
@@ -82,6 +83,25 @@ class Described:
             count = sum(issue.severity == "error" for issue in self.issues)
             problems = "a problem" if count == 1 else f"{count} problems"
             raise InvalidDescriptionError(f"{self.file} has {problems}", self.issues)
+
+    def choose(self, choices: Mapping[str, str]) -> "Described":
+        """The same, with an alternative chosen for each swap; it must be valid.
+
+        Raises:
+            InvalidDescriptionError: A choice is missing or names nothing.
+        """
+        try:
+            rendered = render(self.description, choices)
+        except InvalidDescriptionError as error:
+            issues = [replace(issue, file=issue.file or str(self.file)) for issue in error.issues]
+            raise InvalidDescriptionError(error.message, issues) from None
+        copies = renamed_tasks(self.description, choices)
+        known = {
+            copy: self.declarations[task]
+            for copy, task in copies.items()
+            if task in self.declarations
+        }
+        return replace(self, description=rendered, declarations={**self.declarations, **known})
 
 
 def describe(file: Path, plugins_dir: Path | None = None) -> Described:

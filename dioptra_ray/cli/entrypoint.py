@@ -100,6 +100,10 @@ def show(name: str, snapshot: int, source: bool, target: Target, output: Output)
     )
     output.line()
     output.table(["parameter", "type", "default"], rows)
+    if found.swaps:
+        output.line()
+        swaps = [(name, ", ".join(aliases)) for name, aliases in found.swaps.items()]
+        output.table(["swap", "alternatives"], swaps)
     if found.outdated:
         names = ", ".join(pin.name for pin in found.outdated)
         output.note(f"newer snapshots of {names}: `dioptra-ray entrypoint sync {found.name}`")

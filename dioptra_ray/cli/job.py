@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dioptra_ray.cli.assignments import find_artifacts, with_assignments
+from dioptra_ray.cli.assignments import find_artifacts, with_assignments, with_swaps
 from dioptra_ray.cli.follow import (
     coloured,
     follow_to_end,
@@ -33,6 +33,7 @@ def job() -> None:
 @job.command()
 @click.argument("entrypoint")
 @with_assignments
+@with_swaps
 @with_submission
 @click.option("--watch", "-w", is_flag=True, help="Watch it to its end.")
 @with_target
@@ -42,6 +43,7 @@ def submit(  # noqa: PLR0913 - one argument an option
     entrypoint: str,
     parameters: dict[str, str],
     artifacts: dict[str, str],
+    swaps: dict[str, str],
     submission: Submission,
     watch: bool,
     target: Target,
@@ -53,6 +55,7 @@ def submit(  # noqa: PLR0913 - one argument an option
             entrypoint,
             {name: TextValue(text) for name, text in parameters.items()},
             find_artifacts(client, artifacts),
+            swaps=swaps,
             **submission.arguments(),
         )
         if watch:
@@ -213,7 +216,7 @@ def cancel(job_id: int, target: Target, output: Output) -> None:
 @with_target
 @with_output
 def retry(job_id: int, target: Target, output: Output) -> None:
-    """Queue a new job with the same entrypoint snapshot, parameters and artifacts."""
+    """Queue a new job with the same entrypoint snapshot, parameters, swaps and artifacts."""
     with target.connect() as client:
         again = client.jobs.retry(job_id)
     if output.is_json:
@@ -247,6 +250,7 @@ def _show_record(record: JobRecord, output: Output) -> None:
             "retry of": record.retry_of,
             "attempt": record.attempt or None,
             "parameters": record.parameters or None,
+            "swaps": record.swaps or None,
             "artifact inputs": record.artifact_inputs or None,
             "created": record.created,
             "started": record.started,

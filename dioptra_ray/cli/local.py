@@ -40,6 +40,7 @@ def run_locally(  # noqa: PLR0913 - one argument an option
     *,
     parameters: Mapping[str, str],
     artifacts: Mapping[str, str],
+    swaps: Mapping[str, str],
     plugins_dir: Path | None,
     working_dir: Path | None,
     output: Output,
@@ -47,6 +48,7 @@ def run_locally(  # noqa: PLR0913 - one argument an option
     """Run a description in this process; return the exit code."""
     described = describe(file, plugins_dir)
     described.check()
+    described = described.choose(swaps)
     values = {name: read_text(described, name, text) for name, text in parameters.items()}
     given = {name: _read_artifact(name, text) for name, text in artifacts.items()}
     started = time.monotonic()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dioptra_ray.cli.assignments import with_swaps
 from dioptra_ray.cli.description import Described, describe
 from dioptra_ray.cli.paths import FILE, FOLDER
 from dioptra_ray.planning import PlanOptions, compile_plan, render
@@ -13,6 +14,7 @@ from dioptra_ray.plugins.bundle import pack
 
 @click.command()
 @click.argument("file", type=FILE)
+@with_swaps
 @click.option("--plugins", type=FOLDER, help="Folder with the plugins that it uses.")
 @click.option(
     "--format",
@@ -27,11 +29,11 @@ from dioptra_ray.plugins.bundle import pack
     default="latency",
     help="For one job at once, or for a cluster that is saturated by many.",
 )
-def plan(file: Path, plugins: Path | None, format_: str, mode: str) -> None:
+def plan(file: Path, swaps: dict[str, str], plugins: Path | None, format_: str, mode: str) -> None:
     """Show the stages, resources and edges, and why each cut was made."""
     described = describe(file, plugins)
     described.check()
-    compiled = _compile(described, mode)
+    compiled = _compile(described.choose(swaps), mode)
     renderers = {
         "text": render.to_text,
         "json": Plan.to_json,

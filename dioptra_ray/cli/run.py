@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dioptra_ray.cli.assignments import find_artifacts, with_assignments
+from dioptra_ray.cli.assignments import find_artifacts, with_assignments, with_swaps
 from dioptra_ray.cli.output import Output, with_output
 from dioptra_ray.cli.paths import FOLDER, NEW_FOLDER
 from dioptra_ray.cli.submission import Submission, with_submission
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", metavar="FILE|ENTRYPOINT")
 @with_assignments
+@with_swaps
 @with_submission
 @click.option("--plugins", type=FOLDER, help="Folder with the plugins that FILE uses.")
 @click.option("--local", is_flag=True, help="In this process: no server, no Ray.")
@@ -33,6 +34,7 @@ def run(  # noqa: PLR0913 - one argument an option
     what: str,
     parameters: dict[str, str],
     artifacts: dict[str, str],
+    swaps: dict[str, str],
     submission: Submission,
     plugins: Path | None,
     local: bool,
@@ -56,6 +58,7 @@ def run(  # noqa: PLR0913 - one argument an option
             file,
             parameters=parameters,
             artifacts=artifacts,
+            swaps=swaps,
             plugins_dir=plugins,
             working_dir=working_dir,
             output=output,
@@ -69,6 +72,7 @@ def run(  # noqa: PLR0913 - one argument an option
             entrypoint,
             {name: TextValue(text) for name, text in parameters.items()},
             find_artifacts(client, artifacts),
+            swaps=swaps,
             **submission.arguments(),
         )
         output.note(f"job {job.id} of {entrypoint}")

@@ -34,6 +34,28 @@ def parse_space(texts: Iterable[str]) -> dict[str, list[str]]:
     return space
 
 
+def add_swaps(
+    space: dict[str, list[str]], swaps: dict[str, str]
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """The space with a dimension for each swap that is given several aliases, and the others.
+
+    Raises:
+        click.BadParameter: A swap has no alias, or is a dimension already.
+    """
+    chosen = {}
+    for name, text in swaps.items():
+        aliases = text.split(",")
+        if not all(aliases):
+            raise click.BadParameter(f"{name!r} is not given an alias", param_hint="--swap")
+        if f"?{name}" in space:
+            raise click.BadParameter(f"{name!r} is given with --param too", param_hint="--swap")
+        if len(aliases) == 1:
+            chosen[name] = text
+        else:
+            space = {**space, f"?{name}": aliases}
+    return space, chosen
+
+
 def _split(text: str) -> Iterator[str]:
     depth, quoted, start = 0, False, 0
     previous = ""

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dioptra_ray.cli.assignments import find_artifacts, with_assignments
+from dioptra_ray.cli.assignments import (
+    find_artifacts,
+    parse_assignments,
+    with_assignments,
+)
 from dioptra_ray.cli.exits import CANCELLED, FAILED
 from dioptra_ray.cli.follow import coloured, say_how_to_return
 from dioptra_ray.cli.output import Output, between, cell, seconds, with_output
-from dioptra_ray.cli.space import parse_space
+from dioptra_ray.cli.space import add_swaps, parse_space
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
 from dioptra_ray.errors import InvalidRequestError
@@ -36,8 +40,14 @@ def sweep() -> None:
     "space",
     metavar="NAME=VALUES",
     multiple=True,
-    required=True,
     help="Values that vary: eps=0,0.1,0.2 or a range with its end, eps=0:0.3:0.05.",
+)
+@click.option(
+    "--swap",
+    "swaps",
+    metavar="NAME=ALIASES",
+    multiple=True,
+    help="The alternative of a step with a swap; several, attack=fgsm,pgd, are a dimension.",
 )
 @with_assignments
 @with_submission
@@ -48,6 +58,7 @@ def submit(  # noqa: PLR0913 - one argument an option
     *,
     entrypoint: str,
     space: tuple[str, ...],
+    swaps: tuple[str, ...],
     parameters: dict[str, str],
     artifacts: dict[str, str],
     submission: Submission,
@@ -56,13 +67,17 @@ def submit(  # noqa: PLR0913 - one argument an option
     output: Output,
 ) -> int:
     """Submit every combination of the values that vary."""
-    dimensions = {name: list(map(TextValue, texts)) for name, texts in parse_space(space).items()}
+    texts, chosen = add_swaps(parse_space(space), parse_assignments(swaps, "--swap"))
+    if not texts:
+        raise click.UsageError("Nothing varies: give --param, or --swap with several aliases.")
+    dimensions = {name: list(map(TextValue, values)) for name, values in texts.items()}
     with target.connect(patience=WATCH_PATIENCE if watch else None) as client:
         submitted = client.sweeps.submit(
             entrypoint,
             dimensions,
             {name: TextValue(text) for name, text in parameters.items()},
             find_artifacts(client, artifacts),
+            swaps=chosen,
             **submission.arguments(),
         )
         if watch:
@@ -266,6 +281,7 @@ def _show_record(record: SweepRecord, output: Output) -> None:
     data["status"] = coloured(record.status)
     data["entrypoint"] = f"{record.entrypoint} (snapshot {data.pop('entrypoint_snapshot')})"
     data["dimensions"] = ", ".join(record.dimensions)
+    data["swaps"] = record.swaps or None
     data["trials"] = data.pop("size")
     output.fields({"sweep": data.pop("id"), **data})
 

@@ -51,6 +51,11 @@ class Job:
         return self.record.parameters
 
     @property
+    def swaps(self) -> Mapping[str, str]:
+        """The chosen aliases, by swap."""
+        return self.record.swaps
+
+    @property
     def failure(self) -> Failure | None:
         """Why it failed; None otherwise."""
         return self.record.failure

@@ -47,6 +47,7 @@ class Jobs:
         parameters: Mapping[str, Any] | None = None,
         artifacts: Mapping[str, int | Artifact] | None = None,
         *,
+        swaps: Mapping[str, str] | None = None,
         experiment: str = "",
         queue: str = "",
         description: str = "",
@@ -60,6 +61,7 @@ class Jobs:
             entrypoint: The entrypoint's name.
             parameters: Values by parameter; the others take their defaults.
             artifacts: Artifacts, or their ids, by artifact parameter.
+            swaps: An alias for each swap of the entrypoint, by the swap's name.
             experiment: The experiment, "default" when empty.
             queue: The queue, "default" when empty.
             description: Free text.
@@ -69,7 +71,8 @@ class Jobs:
                 when empty.
 
         Raises:
-            InvalidDescriptionError: Parameters or graph are wrong; `issues` has all of it.
+            InvalidDescriptionError: Parameters, swaps or graph are wrong; `issues` has all of
+                it.
             NotFoundError: No such entrypoint, experiment, queue or artifact.
         """
         request = pb.CreateJobRequest(
@@ -80,6 +83,7 @@ class Jobs:
             queue=queue,
             parameters=write_mapping(parameters or {}),
             artifact_inputs=artifact_ids(artifacts or {}),
+            swaps=swaps or {},
             description=description,
             timeout_seconds=timeout,
         )
@@ -130,7 +134,7 @@ class Jobs:
         return Job(self, read_job(response.job))
 
     def retry(self, job: int, *, request_id: str = "") -> Job:
-        """Queue a new job with the same entrypoint snapshot, parameters and artifacts.
+        """Queue a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
 
         Raises:
             PreconditionError: The job has not ended.

@@ -115,6 +115,7 @@ class Sweeps:
         parameters: Mapping[str, Any] | None = None,
         artifacts: Mapping[str, int | Artifact] | None = None,
         *,
+        swaps: Mapping[str, str] | None = None,
         experiment: str = "",
         queue: str = "",
         description: str = "",
@@ -127,9 +128,11 @@ class Sweeps:
         Args:
             entrypoint: The entrypoint's name.
             space: Lists of values by parameter, of which every combination is a trial, or
-                a list of mappings, each of which is one.
+                a list of mappings, each of which is one. A key `?name` is a swap, whose
+                values are aliases of its alternatives.
             parameters: Values of parameters that do not vary.
             artifacts: Artifacts, or their ids, by artifact parameter, for every trial.
+            swaps: An alias for each swap that does not vary, by the swap's name.
             experiment: The experiment, "default" when empty.
             queue: The queue, "default" when empty.
             description: Free text.
@@ -138,7 +141,8 @@ class Sweeps:
             request_id: Repeating a call with the same one returns the first sweep.
 
         Raises:
-            InvalidDescriptionError: Space or parameters are wrong; `issues` has all of it.
+            InvalidDescriptionError: Space, parameters or swaps are wrong; `issues` has all
+                of it.
             NotFoundError: No such entrypoint, experiment, queue or artifact.
         """
         request = pb.CreateSweepRequest(
@@ -151,6 +155,7 @@ class Sweeps:
             points=None if isinstance(space, Mapping) else write_points(space),
             parameters=write_mapping(parameters or {}),
             artifact_inputs=artifact_ids(artifacts or {}),
+            swaps=swaps or {},
             description=description,
             timeout_seconds=timeout,
         )
@@ -205,9 +210,9 @@ class Sweeps:
     def results(self, sweep: int) -> "pd.DataFrame":
         """Read a sweep as a table, one row a trial.
 
-        Its columns are trial, job, status, the varied parameters, the metrics, duration (in
-        seconds) and error. A parameter or metric whose name is taken by a column before it
-        is called `parameters.<name>` or `metrics.<name>`.
+        Its columns are trial, job, status, what varies (a swap as `?name`), the metrics,
+        duration (in seconds) and error. A parameter or metric whose name is taken by a column
+        before it is called `parameters.<name>` or `metrics.<name>`.
         """
         from dioptra_ray.client.results import to_frame  # noqa: PLC0415 - pandas is optional
 

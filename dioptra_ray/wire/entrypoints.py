@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,10 @@ class PluginPin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrypoint:
-    """An entrypoint snapshot; `document` is the whole description as a mapping."""
+    """An entrypoint snapshot.
+
+    `document` is the whole description as a mapping; `swaps` has the aliases of each swap.
+    """
 
     name: str
     description: str
@@ -52,6 +55,7 @@ class Entrypoint:
     created: datetime | None
     tags: tuple[str, ...] = ()
     deleted: datetime | None = None
+    swaps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def outdated(self) -> tuple[PluginPin, ...]:
@@ -92,6 +96,7 @@ def read_entrypoint(message: pb.Entrypoint) -> Entrypoint:
         created=find_time(message, "create_time"),
         tags=tuple(message.tags),
         deleted=find_time(message, "delete_time"),
+        swaps={swap.name: tuple(swap.aliases) for swap in message.swaps},
     )
 
 

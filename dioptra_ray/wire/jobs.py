@@ -133,6 +133,7 @@ class JobRecord:
     plan_digest: str
     timeout: float
     artifact_ids: tuple[int, ...]
+    swaps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:
@@ -212,6 +213,7 @@ def read_job(message: job_pb2.Job) -> JobRecord:
         plan_digest=message.plan_digest,
         timeout=message.timeout_seconds,
         artifact_ids=tuple(message.artifacts),
+        swaps=dict(message.swaps),
     )
 
 

@@ -1,7 +1,7 @@
 """Sweeps as the client knows them, and how to read and write them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ class SweepRecord:
     created: datetime | None
     ended: datetime | None
     dimensions: tuple[str, ...]
+    swaps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:
@@ -88,6 +89,7 @@ def read_sweep(message: pb.Sweep) -> SweepRecord:
         created=find_time(message, "create_time"),
         ended=find_time(message, "end_time"),
         dimensions=tuple(message.dimensions),
+        swaps=dict(message.swaps),
     )
 
 

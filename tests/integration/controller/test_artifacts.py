@@ -241,6 +241,7 @@ def _record_job_artifacts(connection, now):
         "cancel_requested": False,
         "parameters": "{}",
         "artifact_inputs": "{}",
+        "swaps": "{}",
         "plan_digest": "p",
         "timeout_seconds": 0,
         "create_time": now,

@@ -50,7 +50,7 @@ def begin() -> Database:
     database = Database("sqlite://")
     METADATA.create_all(database.engine)
     shared = dict.fromkeys(("experiment", "entrypoint", "queue", "description"), "x")
-    shared |= {"parameters": "{}", "artifact_inputs": "{}", "plan_digest": "d"}
+    shared |= {"parameters": "{}", "artifact_inputs": "{}", "swaps": "{}", "plan_digest": "d"}
     with database.engine.begin() as connection:
         connection.execute(PLANS.insert(), {"digest": "d", "plan_json": "{}", "create_time": NOW})
         for job_id, runner_id in ((1, "r"), (2, "r"), (3, "other")):
