@@ -183,7 +183,8 @@ class Deployment:
             for name, values in grid.items()
         ]
         request = sweep_service_pb2.CreateSweepRequest(
-            entrypoint="attack", grid=sweep_service_pb2.Grid(dimensions=dimensions), **fields
+            grid=sweep_service_pb2.Grid(dimensions=dimensions),
+            **{"entrypoint": "attack", **fields},
         )
         return (await self.sweeps.CreateSweep(request)).sweep
 
