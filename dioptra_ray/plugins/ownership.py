@@ -91,8 +91,6 @@ def home_of(value: Any) -> str | None:
     found: Any = sys.modules.get(module)
     for part in path.split("."):
         found = getattr(found, "__dict__", {}).get(part)
-    if isinstance(found, staticmethod | classmethod):
-        found = found.__func__
     return module if found is value else None
 
 

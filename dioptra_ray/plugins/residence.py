@@ -42,6 +42,7 @@ class Residence:
         self.modules: dict[str, ModuleType] = {}
         self.records: pyplugs.Records = {}
         self.is_used = False
+        self._others: dict[str, ModuleType] = {}  # seen, and not of the set
 
     def owns(self, name: str) -> bool:
         """Whether a module belongs to this set: by its name, or by its file."""
@@ -68,7 +69,14 @@ class Residence:
 
     def found(self) -> dict[str, ModuleType]:
         """The modules that the set has now in `sys.modules`."""
-        return {name: module for name, module in list(sys.modules.items()) if self.owns(name)}
+        modules, others = {}, self._others
+        for name, module in list(sys.modules.items()):
+            if others.get(name) is not module:
+                if self.owns(name):
+                    modules[name] = module
+                else:
+                    others[name] = module
+        return modules
 
     def collect(self) -> None:
         """Keep these."""

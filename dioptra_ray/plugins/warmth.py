@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 from dioptra_ray.plugins.findings import Inspection
 from dioptra_ray.plugins.footprint import footprint
 from dioptra_ray.plugins.inspection import inspect_module
-from dioptra_ray.plugins.ownership import Owns
+from dioptra_ray.plugins.ownership import ATOMS, Owns
 from dioptra_ray.plugins.restoring import Overview, Restorable
 from dioptra_ray.pyplugs import PluginInfo, Records
 
 _TRIALS = 4
 """Imports after which a module that was not found to be the same each time never will be."""
+
+_LEFT = (FunctionType, ModuleType, type, *ATOMS - {object})
+"""What a module that is forgotten may go on to hold."""
 
 _Observation = tuple[bool, tuple[object, ...] | None]
 """Whether all modules are as they were imported, and the process's state."""
@@ -50,7 +53,6 @@ class Warmth:
         self._overview: Overview | None = None
         # Of all jobs so far; by module.
         self._earlier: dict[str, int] = {}
-        self._stateful: dict[str, tuple[str, ...]] = {}
         self._trials: dict[str, int] = {}
         self._is_hopeless = False
         # Of the import going on. An interruption can leave these as they are; then nothing
@@ -139,7 +141,6 @@ class Warmth:
         """Let go of the modules; remember what their imports were like."""
         for name, one in self._imports.items():
             self._earlier[name] = one.inspection.fingerprint
-            self._stateful[name] = tuple(one.inspection.stateful)
             if not one.is_settled:
                 self._trials[name] = self._trials.get(name, 0) + 1
                 self._is_hopeless |= self._trials[name] >= _TRIALS
@@ -147,13 +148,14 @@ class Warmth:
         for restorable in self._restorables():
             with suppress(Exception):  # code of users may run
                 restorable.restore()
-        for name, module in modules.items():
+        for module in modules.values():
             if type(module) is ModuleType:
-                vars(module).update(dict.fromkeys(self._stateful.get(name, ())))
+                _let_go(vars(module))
         self._imports = {}
         self._ongoing = {}
         self._subclasses = []
         self._registered = {}
+        self._apart, self._overview = [], None
         self._depth = 0
 
     def _observe(self) -> "_Observation":
@@ -182,6 +184,12 @@ class Warmth:
             for one in self._imports.values()
             for cls in one.inspection.classes
         ]
+
+
+def _let_go(names: dict[str, object]) -> None:
+    for name in list(names):
+        if not name.startswith("__") and not issubclass(type(names.get(name)), _LEFT):
+            names[name] = None
 
 
 def _subclasses(cls: type) -> list[type]:

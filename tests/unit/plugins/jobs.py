@@ -14,10 +14,16 @@ _SETTLED = 2  # so many jobs import a module before it may be kept
 
 
 def run_jobs(
-    plugin_set: PluginSet, before: Callable[[int], None] = lambda _: None
+    plugin_set: PluginSet, before: Callable[[int], None] = lambda _: None, *, idle: int = 0
 ) -> tuple[list[Any], list[ModuleType]]:
-    """Call `plug.tasks.step` in each job: what it returned, and the module that it was of."""
+    """Call `plug.tasks.step` in each job: what it returned, and the module that it was of.
+
+    Before them come `idle` jobs that only import it.
+    """
     seen, modules = [], []
+    for _ in range(idle):
+        with activate(plugin_set):
+            importlib.import_module("plug.tasks")
     for job in range(JOBS):
         before(job)
         with activate(plugin_set):

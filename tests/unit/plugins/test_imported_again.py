@@ -171,6 +171,17 @@ IMPORTED: dict[str, tuple[str, Any]] = {
         """,
         0,
     ),
+    "a module that nobody can import": (
+        """
+        from types import ModuleType
+        M = ModuleType("m")
+        def step():
+            x = hasattr(M, "x")
+            M.x = 1
+            return x
+        """,
+        False,
+    ),
     "a lock": (
         """
         from threading import Lock
@@ -231,4 +242,37 @@ def test_makes_the_set_be_imported_again(make_set: MakeSet, what: str) -> None:
     finally:
         gc.enable()
     assert seen == [first] * JOBS
+    assert is_imported_each_time(modules)
+
+
+def test_a_class_that_a_later_job_makes_is_not_listed_by_its_base(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+        import os
+        class A: pass
+        def step():
+            x = len(A.__subclasses__())
+            if os.environ["MAKE"]:
+                class B(A): pass
+            return x
+        """
+    make = ("", "", "", "1", "", "")
+    gc.disable()
+    try:
+        seen, _ = run_jobs(
+            make_set("s", {"plug/tasks.py": source}),
+            lambda job: monkeypatch.setenv("MAKE", make[job]),
+        )
+    finally:
+        gc.enable()
+    assert seen == [0] * JOBS
+
+
+def test_a_set_that_is_imported_for_each_job_is_not_read_for_each(make_set: MakeSet) -> None:
+    plugin_set = make_set("s", {"plug/tasks.py": "L = iter([1])\ndef step(): return next(L)\n"})
+    run_jobs(plugin_set)
+    (plugin_set.root / "plug" / "tasks.py").write_text("it is another set that has other files")
+    seen, modules = run_jobs(plugin_set)
+    assert seen == [1] * JOBS
     assert is_imported_each_time(modules)

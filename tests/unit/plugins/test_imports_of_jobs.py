@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
-from dioptra_ray import pyplugs
 from dioptra_ray.plugins.activation import PluginSet, activate
 from tests.unit.plugins.jobs import JOBS, is_imported_each_time, is_kept, run_jobs
 
@@ -143,6 +143,53 @@ def test_a_module_that_a_step_imports_is_kept_and_put_back(make_set: MakeSet) ->
     assert is_kept(modules)
 
 
+def test_a_module_that_a_later_job_is_the_first_to_import_is_put_back(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = """
+        import os
+        def step():
+            if not os.environ["LATE"]:
+                return None
+            from plug import late
+            late.n += 1
+            late.L.append(1)
+            return late.n, list(late.L)
+        """
+    plugin_set = make_set("s", {"plug/tasks.py": step, "plug/late.py": "n = 0\nL = []\n"})
+    monkeypatch.setenv("LATE", "")
+    assert run_jobs(plugin_set)[0] == [None] * JOBS
+    monkeypatch.setenv("LATE", "1")
+    seen, modules = run_jobs(plugin_set)
+    assert seen == [(1, [1])] * JOBS
+    assert is_kept(modules)
+
+
+def test_what_only_looks_at_a_module_does_not_stand_in_the_way_of_imports(
+    make_set: MakeSet,
+) -> None:
+    step = """
+        import copy, functools, warnings
+        class C:
+            pass
+        @functools.cache
+        def remembered():
+            return 1
+        def step():
+            copy.copy(C())
+            C.__annotations__
+            remembered()
+            with warnings.catch_warnings():
+                warnings.simplefilter("once")
+                warnings.warn("w", UserWarning, 1)
+            from plug import late
+        """
+    plugin_set = make_set("s", {"plug/tasks.py": step, "plug/late.py": ""})
+    with pytest.warns(UserWarning, match="w"):
+        _, modules = run_jobs(plugin_set)
+    assert is_kept(modules)
+
+
 def test_an_import_that_reads_what_a_step_changed_is_not_kept(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,31 +228,6 @@ def test_subclasses_in_other_modules_do_not_stand_in_the_way(make_set: MakeSet) 
     seen, modules = run_jobs(make_set("s", files))
     assert seen == [["Circle"]] * JOBS
     assert is_kept(modules)
-
-
-def test_registrations_of_a_step_are_gone_and_those_of_imports_are_not(make_set: MakeSet) -> None:
-    source = (
-        "from dioptra import pyplugs\n@pyplugs.register\ndef step():\n"
-        "    seen = pyplugs.funcs('plug', 'tasks')\n"
-        "    def made(): pass\n    pyplugs.register(made)\n    return seen\n"
-    )
-    plugin_set = make_set("s", {"plug/tasks.py": source})
-    for _ in range(JOBS):
-        with activate(plugin_set):
-            assert pyplugs.call("plug", "tasks", "step") == ["step"]
-            assert pyplugs.funcs("plug", "tasks") == ["step", "made"]
-
-
-def test_a_function_that_a_step_replaced_is_found_again(make_set: MakeSet) -> None:
-    source = (
-        "from dioptra import pyplugs\n@pyplugs.register\ndef step():\n"
-        "    def step(): return 'replaced'\n    pyplugs.register(step)\n    return 'first'\n"
-    )
-    plugin_set = make_set("s", {"plug/tasks.py": source})
-    for _ in range(JOBS):
-        with activate(plugin_set):
-            assert pyplugs.call("plug", "tasks", "step") == "first"
-            assert pyplugs.call("plug", "tasks", "step") == "replaced"
 
 
 @pytest.mark.parametrize("more", ["", "import threading\nL = threading.Lock()\n"])
@@ -273,16 +295,31 @@ def test_a_warning_is_shown_once_by_every_job(make_set: MakeSet) -> None:
         assert len(caught) == 1
 
 
-def test_what_a_job_leaves_behind_goes_while_its_set_is_active(make_set: MakeSet) -> None:
-    source = (
-        "L, G = [], []\nclass C:\n    def __del__(self):\n        from plug import tasks\n"
-        "        import plug.late\n        tasks.G.append(1)\n"
-        "def step():\n    L.append(C())\n    return len(G)\n"
-    )
-    seen, modules = run_jobs(make_set("s", {"plug/tasks.py": source, "plug/late.py": ""}))
-    assert seen == [0] * JOBS
+def nothing_is_loaded(_: int = 0) -> None:
     assert not [name for name in sys.modules if name.partition(".")[0] == "plug"]
-    assert modules
+
+
+@pytest.mark.parametrize("start", ["L, G", "import plug.late\nG, L"])
+def test_what_a_job_leaves_behind_goes_while_its_set_is_active(
+    make_set: MakeSet, start: str
+) -> None:
+    source = """
+        = [0], [0]
+        class C:
+            def __del__(self):
+                from plug import tasks
+                import plug.late
+                tasks.G.append(1)
+        def step():
+            L.append(C())
+            return len(G)
+        """
+    files = {"plug/tasks.py": start + dedent(source).lstrip(), "plug/late.py": ""}
+    plugin_set = make_set("s", files)
+    for idle in (3, 0):
+        seen, _ = run_jobs(plugin_set, nothing_is_loaded, idle=idle)
+        assert seen == [1] * JOBS
+        nothing_is_loaded()
 
 
 def test_what_a_stateful_module_holds_is_let_go_at_once(make_set: MakeSet) -> None:

@@ -188,12 +188,34 @@ KEPT: dict[str, tuple[str, Any]] = {
         """,
         ({"a": [1]}, "list"),
     ),
+    "the factory of a defaultdict": (
+        """
+        from collections import defaultdict
+        D = defaultdict(list)
+        def step():
+            x = D.default_factory.__name__
+            D.default_factory = dict
+            return x
+        """,
+        "list",
+    ),
+    "a list and another that shares its items": (
+        """
+        A, B = [1], [2]
+        def step():
+            x = list(A), list(B)
+            A.append(B.pop())
+            return x
+        """,
+        ([1], [2]),
+    ),
 }
 
 
+@pytest.mark.parametrize("idle", [0, 3])
 @pytest.mark.parametrize("what", KEPT)
-def test_is_put_back_in_place(make_set: MakeSet, what: str) -> None:
+def test_is_put_back_in_place(make_set: MakeSet, what: str, idle: int) -> None:
     source, first = KEPT[what]
-    seen, modules = run_jobs(make_set("s", {"plug/tasks.py": source}))
+    seen, modules = run_jobs(make_set("s", {"plug/tasks.py": source}), idle=idle)
     assert seen == [first] * JOBS
     assert is_kept(modules)

@@ -282,12 +282,60 @@ KEPT: dict[str, tuple[str, Any]] = {
         """,
         True,
     ),
+    "the attributes of a function, replaced": (
+        """
+        def f(): pass
+        def step():
+            x = dict(f.__dict__)
+            f.__dict__ = {"a": 1}
+            return x
+        """,
+        {},
+    ),
+    "the globals of a function outside of modules": (
+        """
+        names = {}
+        exec("n, seen = 0, []\\ndef f():\\n    global n\\n    n += 1\\n    return n", names)
+        f = names["f"]
+        del names
+        def step():
+            return f()
+        """,
+        1,
+    ),
+    "a list in a class that is known by its child only": (
+        """
+        class A:
+            seen = []
+        class B(A):
+            pass
+        del A
+        def step():
+            B.seen.append(1)
+            return list(B.seen)
+        """,
+        [1],
+    ),
+    "a list in a class that is known by its instances only": (
+        """
+        class M(type):
+            seen = []
+        class C(metaclass=M):
+            pass
+        del M
+        def step():
+            C.seen.append(1)
+            return list(C.seen)
+        """,
+        [1],
+    ),
 }
 
 
+@pytest.mark.parametrize("idle", [0, 3])
 @pytest.mark.parametrize("what", KEPT)
-def test_is_put_back_in_place(make_set: MakeSet, what: str) -> None:
+def test_is_put_back_in_place(make_set: MakeSet, what: str, idle: int) -> None:
     source, first = KEPT[what]
-    seen, modules = run_jobs(make_set("s", {"plug/tasks.py": source}))
+    seen, modules = run_jobs(make_set("s", {"plug/tasks.py": source}), idle=idle)
     assert seen == [first] * JOBS
     assert is_kept(modules)

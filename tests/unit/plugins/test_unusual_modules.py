@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dioptra_ray.plugins.activation import PluginSet, activate
+from dioptra_ray.plugins.warmth import Warmth
 from tests.unit.plugins.jobs import JOBS, is_kept, run_jobs
 
 MakeSet = Callable[..., PluginSet]
@@ -130,3 +131,12 @@ def test_an_interrupted_import_is_made_again(make_set: MakeSet) -> None:
                         module.n.append(2)
     finally:
         signal.signal(signal.SIGUSR1, previous)
+
+
+def test_nothing_is_kept_while_an_import_has_not_ended() -> None:
+    warmth = Warmth(lambda _: True, dict)
+    assert warmth.keeps({})
+    warmth.begin()
+    assert not warmth.keeps({})
+    warmth.forget({})
+    assert warmth.keeps({})
