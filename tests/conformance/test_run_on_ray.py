@@ -4,7 +4,7 @@ Of a job that fails, only the steps that finished can be seen, not what they ret
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ def test_job(case: Case, deployment: Deployment, tmp_path: Path) -> None:
         assert steps == named_after(job, {k: v for k, v in outcome["steps"].items() if v})
         files = set(read_files(deployment.client, submitted, tmp_path))
         assert sorted(files - job_files(case)) == outcome.get("cwd_files", [])
+
+
+def test_no_job_sees_what_another_has_counted(deployment: Deployment, tmp_path: Path) -> None:
+    counting = deployment.submitted["r143"]
+    jobs = [deployment.client.jobs.submit("r143") for _ in range(8)]
+    for job in jobs:
+        assert job.wait(60).status == "finished", job.failure
+        steps = read_steps(deployment.client, replace(counting, job=job), tmp_path / str(job.id))
+        assert steps == {"a": {"value": 1}, "b": {"value": 2}, "c": {"value": 3}}
 
 
 def check_failure(job: Job, outcome: dict[str, Any]) -> None:
