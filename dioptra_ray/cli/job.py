@@ -247,6 +247,7 @@ def _show_record(record: JobRecord, output: Output) -> None:
             "queue": record.queue,
             "description": record.description,
             "trial": trial,
+            "deleted since": ", ".join(record.deleted) or None,
             "retry of": record.retry_of,
             "attempt": record.attempt or None,
             "parameters": record.parameters or None,

@@ -134,6 +134,7 @@ class JobRecord:
     timeout: float
     artifact_ids: tuple[int, ...]
     swaps: Mapping[str, str] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -214,6 +215,7 @@ def read_job(message: job_pb2.Job) -> JobRecord:
         timeout=message.timeout_seconds,
         artifact_ids=tuple(message.artifacts),
         swaps=dict(message.swaps),
+        deleted=tuple(message.deleted),
     )
 
 

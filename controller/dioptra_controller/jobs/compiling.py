@@ -61,11 +61,7 @@ class CheckedEntrypoint:
 
 
 class Compiler:
-    """Compiles entrypoints and remembers the results; safe to share between threads.
-
-    Attributes:
-        known: Ids of experiments and queues that exist, by kind and name.
-    """
+    """Compiles entrypoints and remembers the results; safe to share between threads."""
 
     def __init__(self) -> None:
         self._checked: Recent[int, CheckedEntrypoint] = Recent(256)
@@ -73,7 +69,6 @@ class Compiler:
             256
         )
         self._stored: set[str] = set()
-        self.known: Recent[tuple[str, str], int] = Recent(10_000)
 
     def check(self, connection: sa.Connection, name: str, number: int) -> CheckedEntrypoint:
         """Check a snapshot; number 0 is the newest.

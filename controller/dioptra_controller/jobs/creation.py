@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs import artifact_inputs
@@ -79,7 +80,7 @@ def create_job(
         NotFoundError: No such entrypoint, queue, experiment or artifact.
         InvalidRequestError: The timeout is no time, or the description too long.
     """
-    shared = check_shared(connection, request, compiler)
+    shared = check_shared(connection, request)
     checked = compiler.check(connection, request.entrypoint, request.entrypoint_snapshot)
     values, issues = resolve(checked.parameters, request.parameters)
     issues += check_choices(checked.swaps, request.swaps)
@@ -106,6 +107,7 @@ def retry_job(
     Raises:
         NotFoundError: There is no such job.
         PreconditionError: It has not ended.
+        NotFoundError: Its experiment, its queue or an artifact was deleted since.
     """
     query = sa.select(*(JOBS.c[name] for name in _REPEATED), JOBS.c.state)
     found = connection.execute(query.where(JOBS.c.id == job_id)).mappings().one_or_none()
@@ -115,21 +117,20 @@ def retry_job(
         raise PreconditionError(
             f"job {job_id} is {found['state']}; only a job that has ended can be repeated"
         )
+    experiments.get_id(connection, found["experiment"])
+    queues.get_id(connection, found["queue"])
+    for artifact_id in json.loads(found["artifact_inputs"]).values():
+        catalog.refuse_deleted(catalog.get(connection, artifact_id))
     row = {name: found[name] for name in _REPEATED}
     return _insert(connection, {**row, "retry_of": job_id}, now, start)
 
 
-def check_shared(
-    connection: sa.Connection, request: RunRequest, compiler: Compiler
-) -> dict[str, Any]:
+def check_shared(connection: sa.Connection, request: RunRequest) -> dict[str, Any]:
     """Check what does not depend on the entrypoint; the columns that follow from it."""
     names.check_text("description", request.description)
     experiment, queue = request.experiment or DEFAULT, request.queue or DEFAULT
-    # Neither can be deleted, so each is looked up once.
-    compiler.known.get(
-        ("experiment", experiment), lambda: experiments.get_id(connection, experiment)
-    )
-    compiler.known.get(("queue", queue), lambda: queues.get_id(connection, queue))
+    experiments.get_id(connection, experiment)
+    queues.get_id(connection, queue)
     seconds = request.timeout_seconds
     if not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_TIMEOUT:
         raise InvalidRequestError(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dioptra_controller.database.engine import Database
 from dioptra_controller.jobs import cancelling, creation, events, logs, metrics, records
 from dioptra_controller.jobs.compiling import Compiler
+from dioptra_controller.jobs.deleted import find_deleted
 from dioptra_controller.jobs.outline import Outlines
 from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry.requests import once
@@ -51,7 +52,9 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
         """Show one."""
         job = await self._database.read(records.get, request.id, self._hub.outlines)
-        return pb.GetJobResponse(job=messages.write_job(job, self._hub.runners()))
+        message = messages.write_job(job, self._hub.runners())
+        message.deleted.extend(await self._database.read(find_deleted, request.id))
+        return pb.GetJobResponse(job=message)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Any) -> pb.ListJobsResponse:
         """Show a page of them."""

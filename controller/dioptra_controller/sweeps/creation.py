@@ -63,7 +63,7 @@ def create_sweep(
         InvalidRequestError: The timeout is no time, or the description too long.
     """
     run = request.run
-    shared = check_shared(connection, run, compiler)
+    shared = check_shared(connection, run)
     checked = compiler.check(connection, run.entrypoint, run.entrypoint_snapshot)
     space, issues = fit_space(checked.parameters, checked.swaps, request.space)
     varied = [name for name in space.names if not is_swap_key(name)]

@@ -132,7 +132,7 @@ async def test_logs_come_back_in_order_and_can_be_filtered(
     lines = [
         pb.LogLine(time=now(), level=level, logger=logger, step=where, message=text)
         for level, logger, where, text in [
-            ("INFO", "stdout", "data", "loading"),
+            ("INFO", "stdout", "data", "loading <class 'int'> & co"),
             ("WARNING", "lab.data", "data", "slow\0disk"),
             ("error", "stderr", "", "oh"),
         ]
@@ -151,7 +151,7 @@ async def test_logs_come_back_in_order_and_can_be_filtered(
         token = page.next_page_token
         if not token:
             break
-    assert pages == [["loading", "slow␀disk"], ["oh"]]
+    assert pages == [["loading <class 'int'> & co", "slow␀disk"], ["oh"]]
     loud = await deployment.jobs.ListJobLogs(
         job_pb.ListJobLogsRequest(id=created.id, level="warning", step="data")
     )

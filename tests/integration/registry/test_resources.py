@@ -51,14 +51,22 @@ def test_a_queue_with_waiting_jobs_stays(client, run):
 def test_jobs_of_a_deleted_experiment_stay(client):
     client.experiments.create("old")
     job = client.jobs.submit("scale", experiment="old")
+    assert client.jobs.get(job.id).record.deleted == ()
     client.experiments.delete("old")
+    assert client.jobs.get(job.id).record.deleted == ("experiment",)
+    client.entrypoints.delete("scale")
+    assert client.jobs.get(job.id).record.deleted == ("entrypoint", "experiment")
     assert [one.id for one in client.jobs.list(experiment="old")] == [job.id]
 
 
 @pytest.mark.usefixtures("entrypoint")
 def test_nothing_new_goes_to_what_was_deleted(client):
     client.queues.create("old")
+    before = client.jobs.submit("scale", queue="old")
+    client.jobs.cancel(before.id)
     client.queues.delete("old")
+    with pytest.raises(NotFoundError, match="queue 'old' was deleted"):
+        client.jobs.retry(before.id)
     with pytest.raises(NotFoundError, match="queue 'old' was deleted"):
         client.jobs.submit("scale", queue="old")
 

@@ -188,6 +188,7 @@ class Job(_message.Message):
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     SWAPS_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     experiment: _builtins.str
@@ -252,6 +253,12 @@ class Job(_message.Message):
     def swaps(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The chosen aliases, by swap; the steps are those of these alternatives."""
 
+    @_builtins.property
+    def deleted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it refers to that was deleted since: "entrypoint", "experiment", "queue". Only
+        GetJob fills it in.
+        """
+
     def __init__(
         self,
         *,
@@ -278,10 +285,11 @@ class Job(_message.Message):
         timeout_seconds: _builtins.float = ...,
         artifacts: _abc.Iterable[_builtins.int] | None = ...,
         swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        deleted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "deleted", b"deleted", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
