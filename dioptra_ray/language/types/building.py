@@ -20,6 +20,8 @@ from dioptra_ray.language.types.model import (
 )
 
 _STRUCTURES = ("list", "tuple", "mapping")
+# Finding each takes a look at all definitions.
+_MOST_CYCLES = 100
 
 
 def build_types(definitions: Mapping[str, Any]) -> dict[str, Type]:
@@ -31,14 +33,30 @@ def build_types(definitions: Mapping[str, Any]) -> dict[str, Type]:
     types: dict[str, Type] = dict(BUILTIN_TYPES)
     for name in definitions:
         if name in BUILTIN_TYPES:
-            raise TypeDefinitionError(
-                f"The built-in type {name!r} cannot be defined again; choose another name.",
-                code="type.builtin_redefined",
-                type_name=name,
-            )
+            raise _redefined(name)
     for name in sort_definitions(definitions):
         types[name] = _build(definitions[name], types, name)
     return types
+
+
+def build_each(
+    definitions: Mapping[str, Any],
+) -> tuple[dict[str, Type], list[TypeDefinitionError]]:
+    """The types that can be built, the built-in ones included, and why others cannot.
+
+    Nothing is said of those that only mention a type that is unknown or cannot be built.
+    """
+    types: dict[str, Type] = dict(BUILTIN_TYPES)
+    errors = [_redefined(name) for name in definitions if name in BUILTIN_TYPES]
+    left = {name: one for name, one in definitions.items() if name not in BUILTIN_TYPES}
+    mentioned = {name: referenced_names(definition) for name, definition in left.items()}
+    for name in _sort_each(mentioned, errors):
+        if all(other in types for other in mentioned[name]):
+            try:
+                types[name] = _build(left[name], types, name)
+            except TypeDefinitionError as error:
+                errors.append(error)
+    return types, errors
 
 
 def parse_type(definition: Any, types: Mapping[str, Type]) -> Type:
@@ -81,12 +99,44 @@ def sort_definitions(definitions: Mapping[str, Any]) -> list[str]:
     try:
         return list(sorter.static_order())
     except CycleError as error:
-        cycle = list(reversed(error.args[1]))
-        raise TypeDefinitionError(
-            "These types are defined by each other: " + " -> ".join(map(str, cycle)) + ".",
-            code="type.cycle",
-            type_name=cycle[0],
-        ) from None
+        raise _cycle(error) from None
+
+
+def _sort_each(
+    mentioned: Mapping[str, list[str]], errors: list[TypeDefinitionError]
+) -> Iterator[str]:
+    """The names that are in no cycle, each after those that it mentions; cycles are errors."""
+    waits = {name: {*others} & mentioned.keys() for name, others in mentioned.items()}
+    for _ in range(_MOST_CYCLES):
+        sorter = TopologicalSorter(waits)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            errors.append(_cycle(error))
+            members = {*error.args[1]}
+            waits = {name: others - members for name, others in waits.items()}
+            for name in members:
+                del waits[name]
+        else:
+            yield from TopologicalSorter(waits).static_order()
+            return
+
+
+def _cycle(error: CycleError) -> TypeDefinitionError:
+    cycle = list(reversed(error.args[1]))
+    return TypeDefinitionError(
+        "These types are defined by each other: " + " -> ".join(map(str, cycle)) + ".",
+        code="type.cycle",
+        type_name=cycle[0],
+    )
+
+
+def _redefined(name: str) -> TypeDefinitionError:
+    return TypeDefinitionError(
+        f"The built-in type {name!r} cannot be defined again; choose another name.",
+        code="type.builtin_redefined",
+        type_name=name,
+    )
 
 
 def _parts(definition: Mapping[Any, Any]) -> Iterator[Any]:

@@ -12,22 +12,32 @@ from dioptra_ray.language.validation.placing import to_issue
 from dioptra_ray.language.validation.rules import apply_rules
 from dioptra_ray.language.validation.schema import check_shape
 from dioptra_ray.language.validation.scope import Scope
+from dioptra_ray.language.validation.sound import SoundScope
+from dioptra_ray.language.validation.thorough import apply_thoroughly
 
 __all__ = ["validate"]
 
 
 def validate(
-    description: Any, artifact_tasks: Mapping[str, Mapping[str, Any] | None] | None = None
+    description: Any,
+    artifact_tasks: Mapping[str, Mapping[str, Any] | None] | None = None,
+    *,
+    thorough: bool = False,
 ) -> list[Issue]:
-    """All problems of a description; it is valid when none of them is an error. Never raises.
+    """The problems of a description; it is valid when none of them is an error. Never raises.
+
+    Dioptra leaves checks out that an earlier problem could make meaningless. A thorough
+    validation applies them to what is sound, so that all that has to be repaired is known at
+    once; it leaves out what only follows from another problem.
 
     Args:
         description: What `load` returned, or any value.
         artifact_tasks: The artifact tasks that may be used, each with the JSON schema of its
             arguments (`properties`) or None. Without it, no artifact task is known.
+        thorough: Whether to look further than Dioptra does; valid is the same either way.
     """
     try:
-        findings = list(_find(description, artifact_tasks or {}))
+        findings = list(_find(description, artifact_tasks or {}, thorough=thorough))
     except TypesTooLargeError as error:
         findings = [_too_large(error.message)]
     except RecursionError:
@@ -35,15 +45,20 @@ def validate(
     return [to_issue(finding, description) for finding in findings]
 
 
-def _find(description: Any, artifact_tasks: Mapping[str, Any]) -> Iterator[Finding]:
+def _find(
+    description: Any, artifact_tasks: Mapping[str, Any], *, thorough: bool
+) -> Iterator[Finding]:
     excess = find_excess(description)
     if excess is not None:
         yield _too_large(excess)
         return
     shape = list(check_shape(description, artifact_tasks))
     yield from shape
-    if not shape:
-        yield from apply_rules(Scope(description))
+    findings = [] if shape else list(apply_rules(Scope(description)))
+    is_wrong = shape or any(finding.severity == "error" for finding in findings)
+    if thorough and is_wrong and isinstance(description, Mapping):
+        findings = list(apply_thoroughly(SoundScope(description, shape)))
+    yield from findings
     if isinstance(description, Mapping):
         yield from execution_is_well_formed(description)
 

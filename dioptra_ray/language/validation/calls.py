@@ -26,7 +26,7 @@ def steps_name_a_task(scope: Scope) -> Iterator[Finding]:
 def tasks_exist(scope: Scope) -> Iterator[Finding]:
     """The task of every step is defined."""
     for call in scope.calls:
-        if call.task not in scope.tasks:
+        if not scope.knows_task(call.task):
             yield Finding(
                 code="step.unknown_task",
                 message=(
@@ -51,11 +51,16 @@ def _swap_hint(scope: Scope, call: Call) -> str:
 
 def arguments_fit_inputs(scope: Scope) -> Iterator[Finding]:
     """Every argument has an input and every required input an argument."""
-    for call in scope.calls:
-        task = scope.tasks[call.task]
-        yield from _too_many(call, task)
-        yield from _keywords(scope, call, task)
-        yield from _missing(call, task)
+    for call in scope.known_calls:
+        yield from check_call(scope, call)
+
+
+def check_call(scope: Scope, call: Call) -> Iterator[Finding]:
+    """What is wrong with the number and names of the arguments of one call."""
+    task = scope.tasks[call.task]
+    yield from _too_many(call, task)
+    yield from _keywords(scope, call, task)
+    yield from _missing(call, task)
 
 
 def _too_many(call: Call, task: Task) -> Iterator[Finding]:

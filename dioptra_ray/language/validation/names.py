@@ -26,7 +26,7 @@ def names_have_no_dot(scope: Scope) -> Iterator[Finding]:
         ("graph", "step", scope.graph),
     ):
         for name in names:
-            if "." in name:
+            if isinstance(name, str) and "." in name:
                 yield Finding(
                     code=f"name.{kind}_has_dot",
                     message=(

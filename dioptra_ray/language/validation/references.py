@@ -1,6 +1,6 @@
 """References: what `$name` and `$name.output` point to, and that steps can be put in order."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from dioptra_ray.language.graph import (
@@ -27,7 +27,7 @@ def references_of(scope: Scope) -> Iterator[tuple[Path, Reference]]:
 def step_references_resolve(scope: Scope) -> Iterator[Finding]:
     """What the arguments of steps refer to exists."""
     for step, path, reference in _step_references(scope):
-        problem = _find_problem(scope, reference)
+        problem = find_problem(scope, reference)
         if problem is not None:
             kind, message = problem
             yield Finding(code=f"ref.{kind}@step", message=f"In step {step}, {message}", path=path)
@@ -36,7 +36,7 @@ def step_references_resolve(scope: Scope) -> Iterator[Finding]:
 def artifact_references_resolve(scope: Scope) -> Iterator[Finding]:
     """What artifact outputs hold exists."""
     for name, path, reference in _artifact_references(scope):
-        problem = _find_problem(scope, reference)
+        problem = find_problem(scope, reference)
         if problem is not None:
             kind, message = problem
             yield Finding(
@@ -49,7 +49,7 @@ def artifact_references_resolve(scope: Scope) -> Iterator[Finding]:
 def dependencies_exist(scope: Scope) -> Iterator[Finding]:
     """`dependencies` names steps."""
     for call in scope.calls:
-        unknown = [name for name in call.dependencies if name not in scope.graph]
+        unknown = [name for name in call.dependencies if not scope.knows_step(name)]
         if not unknown:
             continue
         hint = scope.suggest(unknown[0], scope.graph)
@@ -69,13 +69,23 @@ def steps_have_an_order(scope: Scope) -> Iterator[Finding]:
     try:
         execution_order(scope.description)
     except StepReferenceCycleError as error:
-        shown = " -> ".join(map(str, error.steps))
-        yield Finding(
-            code="step.cycle",
-            message=f"These steps wait for each other: {shown}.",
-            path=("graph", error.steps[0]),
-            at_key=True,
-        )
+        yield cycle(error.steps)
+
+
+def cycle(steps: Sequence[Any]) -> Finding:
+    """The finding that each of these steps waits for the next one."""
+    return Finding(
+        code="step.cycle",
+        message=f"These steps wait for each other: {' -> '.join(map(str, steps))}.",
+        path=("graph", steps[0]),
+        at_key=True,
+    )
+
+
+def is_to_step(scope: Scope, reference: Reference) -> bool:
+    """Whether a step waits for another one because of a reference."""
+    hidden = reference.output is None and reference.name in scope.parameters
+    return reference.name in scope.graph and not hidden
 
 
 def _step_references(scope: Scope) -> Iterator[tuple[str, Path, Reference]]:
@@ -112,9 +122,11 @@ def _find_placed(path: Path, value: Any) -> Iterator[tuple[Path, Reference]]:
         yield from _find_placed((*path, key), item)
 
 
-def _find_problem(scope: Scope, reference: Reference) -> _Problem | None:
+def find_problem(scope: Scope, reference: Reference) -> _Problem | None:
     """What is wrong with a reference; steps hide parameters, those hide artifact inputs."""
     name, output = reference.name, reference.output
+    if scope.is_obscure(reference):
+        return None
     if name in scope.graph:
         return _check_step(scope, reference)
     if name in scope.parameters:
@@ -131,7 +143,7 @@ def _find_problem(scope: Scope, reference: Reference) -> _Problem | None:
 
 def _check_step(scope: Scope, reference: Reference) -> _Problem | None:
     """A step must have the output whichever alternative is chosen."""
-    for call in scope.outcomes[reference.name]:
+    for call in scope.outcomes.get(reference.name, ()):
         count = len(scope.tasks[call.task].outputs)
         problem = _check_step_output(scope, reference, scope.outputs_of(call), count)
         if problem is not None and call.choice:

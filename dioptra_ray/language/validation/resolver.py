@@ -13,6 +13,7 @@ from typing import Any, Final
 from dioptra_ray.language.graph import Reference, find_references
 from dioptra_ray.language.types import Type, infer
 from dioptra_ray.language.types.model import UnionType
+from dioptra_ray.language.validation.references import is_to_step
 from dioptra_ray.language.validation.scope import Call, Scope
 
 # How many combinations of choices one argument, and all of them, are looked at with. What is
@@ -68,22 +69,20 @@ class Resolver:
 
     def _open_steps(self, value: Any) -> list[Any]:
         names = dict.fromkeys(
-            reference.name for reference in find_references(value) if self._is_step(reference)
+            reference.name
+            for reference in find_references(value)
+            if is_to_step(self.scope, reference)
         )
         return [name for name in names if len(self.scope.outcomes[name]) > 1]
 
-    def _is_step(self, reference: Reference) -> bool:
-        hidden = reference.output is None and reference.name in self.scope.parameters
-        return reference.name in self.scope.graph and not hidden
-
     def _chosen(self, reference: Reference, chosen: dict[Any, Call]) -> Type:
-        if self._is_step(reference) and reference.name in chosen:
+        if is_to_step(self.scope, reference) and reference.name in chosen:
             return self._output(chosen[reference.name], reference)
         return self(reference)
 
     def _resolve(self, reference: Reference) -> Type:
         scope, name = self.scope, reference.name
-        if self._is_step(reference):
+        if is_to_step(scope, reference):
             types = dict.fromkeys(self._output(call, reference) for call in scope.outcomes[name])
             return next(iter(types)) if len(types) == 1 else UnionType(types)
         if reference.output is None and name in scope.parameters:

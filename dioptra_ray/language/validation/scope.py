@@ -1,7 +1,8 @@
 """What the rules look at: the sections of a description, read once.
 
 A scope is made of a description whose shape is right, so everything here may be read
-without further checks; names may still be of any type, and point nowhere.
+without further checks; names may still be of any type, and point nowhere. The rules ask it what
+is known: here everything is, in a `SoundScope` of a description with errors only parts are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,12 +11,18 @@ from functools import cached_property
 from typing import Any
 
 from dioptra_ray.language.alternatives import Alternative, alternatives
-from dioptra_ray.language.graph import task_key
+from dioptra_ray.language.graph import Reference, task_key
 from dioptra_ray.language.paths import Path
 from dioptra_ray.language.suggestions import Suggestions
 from dioptra_ray.language.types import BUILTIN_TYPES, Type, build_types
 from dioptra_ray.language.types.compatibility import Comparer
 from dioptra_ray.language.validation.findings import show
+
+Positional = tuple[tuple[Path, Any], ...]
+"""Place and value of each positional argument."""
+
+Keyword = tuple[tuple[Any, Path, Any], ...]
+"""Name, place and value of each keyword argument."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +87,8 @@ class Call:
     choice: str
     task: Any
     is_mixed: bool
-    positional: tuple[tuple[Path, Any], ...]
-    keyword: tuple[tuple[Any, Path, Any], ...]
+    positional: Positional
+    keyword: Keyword
     dependencies: tuple[str, ...]
     path: Path
     outputs: tuple[str, ...] | None
@@ -132,6 +139,11 @@ class Scope:
         read = (read_call(step, alternative) for step, alternative in self.variants)
         return [call for call in read if call is not None]
 
+    @property
+    def known_calls(self) -> list[Call]:
+        """The calls that can be compared with their tasks."""
+        return self.calls
+
     @cached_property
     def outcomes(self) -> dict[Any, list[Call]]:
         """For each step, a call for every different outcome; several where a swap is open."""
@@ -180,6 +192,26 @@ class Scope:
     def knows_type(self, name: Any) -> bool:
         """Whether a type of this name may be used."""
         return name in BUILTIN_TYPES or name in self.types
+
+    def knows_task(self, name: Any) -> bool:
+        """Whether there is a task of this name."""
+        return name in self.tasks
+
+    def knows_step(self, name: Any) -> bool:
+        """Whether there is a step of this name."""
+        return name in self.graph
+
+    def is_obscure(self, reference: Reference) -> bool:
+        """Whether nobody can tell what a reference refers to."""
+        return False
+
+    def clear_arguments(self, call: Call) -> tuple[Positional, Keyword]:
+        """The arguments of a known call of which it is clear where they go."""
+        return call.positional, call.keyword
+
+    def has_type(self, value: Any) -> bool:
+        """Whether everything that a value refers to has a type."""
+        return True
 
 
 def _first_of_each(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
@@ -258,11 +290,11 @@ def _read_input(definition: Mapping[str, Any], path: Path) -> Input:
     return Input(name=name, type=declared, required=True, path=(*path, name))
 
 
-def _positional(value: Any, path: Path) -> tuple[tuple[Path, Any], ...]:
+def _positional(value: Any, path: Path) -> Positional:
     if isinstance(value, list | tuple):
         return tuple(((*path, index), item) for index, item in enumerate(value))
     return ((path, value),)
 
 
-def _keyword(value: Mapping[Any, Any], path: Path) -> tuple[tuple[Any, Path, Any], ...]:
+def _keyword(value: Mapping[Any, Any], path: Path) -> Keyword:
     return tuple((name, (*path, name), item) for name, item in value.items())

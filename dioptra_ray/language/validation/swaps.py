@@ -34,7 +34,7 @@ def check_swaps(graph: Mapping[Any, Any], check_step: CheckStep) -> Iterator[Fin
 
 def outputs_match(scope: Scope) -> Iterator[Finding]:
     """The task of every alternative has as many outputs as `?outputs` names."""
-    for call in scope.calls:
+    for call in scope.known_calls:
         if call.outputs is None:
             continue
         given, named = len(scope.tasks[call.task].outputs), len(call.outputs)

@@ -95,8 +95,8 @@ def defaults_fit(scope: Scope) -> Iterator[Finding]:
     for name, parameter in scope.parameters.items():
         if not isinstance(parameter, Mapping) or not {"type", "default"} <= parameter.keys():
             continue
-        found, declared = infer(parameter["default"]), scope.built_types[parameter["type"]]
-        if not scope.comparer.fits(found, declared):
+        found, declared = infer(parameter["default"]), scope.built_types.get(parameter["type"])
+        if declared is not None and not scope.comparer.fits(found, declared):
             yield Finding(
                 code="param.default_mismatch",
                 message=(
@@ -110,14 +110,17 @@ def defaults_fit(scope: Scope) -> Iterator[Finding]:
 def arguments_fit(scope: Scope) -> Iterator[Finding]:
     """The type of every argument fits the input that it goes to, whatever swaps are chosen."""
     resolver = Resolver(scope)
-    for call in scope.calls:
+    for call in scope.known_calls:
         inputs = scope.tasks[call.task].inputs
-        for number, ((path, value), each) in enumerate(zip(call.positional, inputs, strict=False)):
+        given_by_position, given_by_name = scope.clear_arguments(call)
+        for number, ((path, value), each) in enumerate(
+            zip(given_by_position, inputs, strict=False)
+        ):
             if problem := _mismatch(resolver, call, each, value):
                 position = f"Argument {number + 1}"
                 yield _to_finding("arg.positional_mismatch", position, problem, path)
         by_name = {each.name: each for each in inputs}
-        for name, path, value in call.keyword:
+        for name, path, value in given_by_name:
             if problem := _mismatch(resolver, call, by_name[name], value):
                 yield _to_finding("arg.keyword_mismatch", f"Argument {show(name)}", problem, path)
 
@@ -126,7 +129,7 @@ def unions_have_no_duplicates(scope: Scope) -> Iterator[Finding]:
     """A union lists each member once."""
     for name, definition in scope.types.items():
         members = definition.get("union") if isinstance(definition, Mapping) else None
-        if not members:
+        if not members or name not in scope.built_types:
             continue
         seen: set[Type] = set()
         repeated: dict[str, None] = {}
@@ -146,7 +149,9 @@ def unions_have_no_duplicates(scope: Scope) -> Iterator[Finding]:
 
 def _mismatch(resolver: Resolver, call: Call, each: Input, value: Any) -> str:
     scope = resolver.scope
-    declared = scope.built_types[each.type]
+    declared = scope.built_types.get(each.type)
+    if declared is None or not scope.has_type(value):
+        return ""
     found = infer(value, resolver)
     if scope.comparer.fits(found, declared):
         return ""
