@@ -12,6 +12,7 @@ import sqlalchemy
 import structlog
 
 from dioptra_controller import __version__
+from dioptra_controller.artifacts import residence
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.rpc.server import Server
@@ -47,6 +48,8 @@ class Controller:
         """
         token = read_token(self._settings.token_file)
         await asyncio.to_thread(upgrade, self.database)
+        if not self._settings.force_new_store:
+            await self.database.read(residence.check, self._store.url)
         await asyncio.to_thread(self._store.check)
         self._hub = Hub(self.database)
         self.database.on_commit = self._hub.committed
@@ -54,6 +57,8 @@ class Controller:
         services = make_services(self.database, self._store, self._hub, self._settings)
         self._server = Server(services, token=token)
         self.address = await self._server.start(self._settings.listen)
+        # Now that nothing can fail any more: what did not start must not be remembered.
+        await self.database.write(residence.settle, self._store.url, now=self._hub.now())
         if self._settings.address_file is not None:
             write_atomically(self._settings.address_file, self.address)
         _log.info("controller.serving", address=self.address, version=__version__)

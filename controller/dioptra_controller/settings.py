@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         listen: HOST:PORT; port 0 takes any free one.
         database_url: `sqlite:////absolute/path.db` or `postgresql+psycopg://...`.
         store_url: `file:///absolute/dir` or `s3://bucket/prefix`.
+        force_new_store: Whether to take another store than that of the last start, though the
+            plugins and artifacts of the database are not in it.
+        forget_runners: Whether no runner of before this start is alive: their jobs are queued
+            again at once, and not only when their leases have run out.
         token_file: Holds the bearer token that every call must bring.
         address_file: Gets the bound address once the server serves.
         lease_seconds: After how long without a heartbeat a runner has lost its jobs.
@@ -37,6 +41,8 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:50051"
     database_url: SecretStr
     store_url: str
+    force_new_store: bool = False
+    forget_runners: bool = False
     token_file: Path | None = None
     address_file: Path | None = None
     lease_seconds: float = Field(default=30.0, gt=0)

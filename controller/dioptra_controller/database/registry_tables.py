@@ -171,3 +171,12 @@ REQUESTS = Table(
     Column("result", Text, nullable=False),
     Column("create_time", Instant, nullable=False),
 )
+
+# The artifact stores that this database has had, in order; the last one is the present one.
+STORES = Table(
+    "stores",
+    METADATA,
+    Column("id", BigId, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("create_time", Instant, nullable=False),
+)
