@@ -119,7 +119,8 @@ def describe(file: Path, plugins_dir: Path | None = None) -> Described:
         composed = folder.compose(_text(file), str(file))
         issues = (*folder.issues, *composed.issues)
         return _described(file, composed, issues=issues, plugins=folder)
-    issues = tuple(replace(issue, file=issue.file or str(file)) for issue in validate(loaded))
+    found = validate(loaded, thorough=True)
+    issues = tuple(replace(issue, file=issue.file or str(file)) for issue in found)
     return Described(file=file, description=loaded, issues=issues)
 
 

@@ -136,7 +136,7 @@ class _Composition:
         if not self.self_contained:
             description = self.origins.positioned(self._description())
         schemas = {name: task.argument_schema for name, task in self.artifacts.items()}
-        found = validate(description, artifact_tasks=schemas)
+        found = validate(description, artifact_tasks=schemas, thorough=True)
         self.issues.extend(map(self.origins.place, found))
         return ComposedEntrypoint(
             description=dict(description),

@@ -130,7 +130,7 @@ def _find_snapshot(connection: sa.Connection, name: str, number: int) -> int | N
 
 def _check(snapshot: entrypoints.EntrypointSnapshot) -> CheckedEntrypoint:
     description = snapshot.description
-    found = validate(description, snapshot.argument_schemas)
+    found = validate(description, snapshot.argument_schemas, thorough=True)
     issues = [issue for issue in found if issue.severity == "error"]
     if issues:
         raise InvalidDescriptionError(

@@ -5,6 +5,7 @@ a `oneOf` that fails is one issue, whatever is wrong inside; `explain` says what
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -142,8 +143,9 @@ SCHEMA: dict[str, Any] = {
 
 def check_shape(description: Any, artifact_tasks: Mapping[str, Any]) -> Iterator[Finding]:
     """Every violation of the schema."""
-    for error in _validator().iter_errors(_without_swaps(description)):
-        yield _to_finding(error)
+    for error in _validator().iter_errors(_with_visible_keys(_without_swaps(description))):
+        finding = _to_finding(error)
+        yield replace(finding, path=tuple(map(_as_written, finding.path)))
     graph = description.get("graph") if isinstance(description, Mapping) else None
     if isinstance(graph, Mapping):
         yield from check_swaps(graph, check_step)
@@ -165,6 +167,32 @@ def _without_swaps(description: Any) -> Any:
         return description
     plain = {step: {"task": "any"} if swap_key(one) else one for step, one in graph.items()}
     return {**description, "graph": plain}
+
+
+class _NullKey:
+    """Stands for a key that is null, which jsonschema leaves out of the places that it tells."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+_NULL_KEY = _NullKey()
+
+
+def _with_visible_keys(description: Any) -> Any:
+    """The description with a key that can be told in place of null in each section."""
+    if not isinstance(description, Mapping):
+        return description
+    return {
+        section: {_NULL_KEY if key is None else key: entry for key, entry in entries.items()}
+        if isinstance(entries, Mapping) and None in entries
+        else entries
+        for section, entries in description.items()
+    }
+
+
+def _as_written(key: Any) -> Any:
+    return None if key is _NULL_KEY else key
 
 
 @cache
