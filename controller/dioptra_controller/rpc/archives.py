@@ -1,7 +1,8 @@
-"""Archives in requests: bounded before anything looks inside."""
+"""Archives: of requests, bounded before anything looks inside, and of the store."""
 
-from dioptra_ray.errors import ExhaustedError, InvalidRequestError
+from dioptra_ray.errors import ExhaustedError, InvalidRequestError, NotFoundError
 from dioptra_ray.plugins.bundle import read_archive
+from dioptra_ray.store import ArtifactStore, bundle_key
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 
@@ -21,3 +22,19 @@ def read_bounded(archive: bytes) -> dict[str, bytes]:
             "Plugins hold source files only; data belongs into artifacts"
         )
     return read_archive(archive)
+
+
+def load_stored(store: ArtifactStore, digest: str) -> dict[str, bytes]:
+    """The files of a stored plugin snapshot, by path.
+
+    Raises:
+        NotFoundError: The store has lost them.
+    """
+    try:
+        return read_archive(store.get_blob(bundle_key(digest)))
+    except NotFoundError:
+        raise NotFoundError(
+            f"the files of this plugin snapshot ({digest}) are not in the artifact store "
+            f"{store.url}; import the plugin again",
+            digest=digest,
+        ) from None

@@ -11,14 +11,14 @@ from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry import parameter_types, plugin_files, plugins, snapshots
 from dioptra_controller.registry.names import check_plugin_name
 from dioptra_controller.registry.plugin_files import FileChange
-from dioptra_controller.rpc.archives import read_bounded
+from dioptra_controller.rpc.archives import load_stored, read_bounded
 from dioptra_controller.rpc.encode import write_plugin, write_task
 from dioptra_controller.rpc.listings import page_with_tags, read_listing, read_mode, with_tags
 from dioptra_ray.api.controller.v1 import plugin_pb2
 from dioptra_ray.api.controller.v1 import plugin_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import plugin_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import ConflictError, InvalidDescriptionError
-from dioptra_ray.plugins.bundle import Bundle, pack, read_archive
+from dioptra_ray.plugins.bundle import Bundle, pack
 from dioptra_ray.project.model import ProjectPlugin
 from dioptra_ray.project.reader import read_plugin
 from dioptra_ray.store import ArtifactStore, bundle_key
@@ -126,7 +126,7 @@ class PluginServicer(pb_grpc.PluginServiceServicer):
         await asyncio.to_thread(self._store.put_blob, bundle_key(bundle.digest), bundle.content)
 
     def _load_files(self, snapshot: plugins.PluginSnapshot) -> Mapping[str, bytes]:
-        return read_archive(self._store.get_blob(bundle_key(snapshot.digest)))
+        return load_stored(self._store, snapshot.digest)
 
 
 def _load(

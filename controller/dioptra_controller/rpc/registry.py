@@ -16,8 +16,9 @@ from dioptra_controller.registry.snapshots import Outcome
 from dioptra_controller.rpc.archives import read_bounded
 from dioptra_ray.api.controller.v1 import registry_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import registry_service_pb2_grpc as pb_grpc
-from dioptra_ray.errors import ConflictError, InvalidRequestError
+from dioptra_ray.errors import ConflictError, InvalidRequestError, NotFoundError
 from dioptra_ray.language.issues import Issue
+from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.project.model import Project
 from dioptra_ray.project.reader import read_project
 from dioptra_ray.store import ArtifactStore, bundle_key
@@ -82,7 +83,11 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         self, project: Project, known: registration.Known, strategy: Strategy
     ) -> Registration:
         def fetch(digest: str) -> bytes:
-            return self._store.get_blob(bundle_key(digest))
+            try:
+                return self._store.get_blob(bundle_key(digest))
+            except NotFoundError:
+                # To import it again is what people are told to do when its files are lost.
+                return pack({}).content
 
         prepared = registration.prepare(project, known, strategy, fetch)
         for item in prepared.plugins:

@@ -19,13 +19,13 @@ from dioptra_controller.registry import (
     tags,
 )
 from dioptra_controller.registry.differences import Change, Difference
+from dioptra_controller.rpc.archives import load_stored
 from dioptra_controller.rpc.encode import find_timestamp
 from dioptra_ray.api.controller.v1 import resource_pb2
 from dioptra_ray.api.controller.v1 import resource_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import resource_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import InvalidRequestError
-from dioptra_ray.plugins.bundle import read_archive
-from dioptra_ray.store import ArtifactStore, bundle_key
+from dioptra_ray.store import ArtifactStore
 from dioptra_ray.wire.issues import clean
 
 _KINDS: Final[Mapping[int, str]] = {
@@ -134,7 +134,7 @@ class ResourceServicer(pb_grpc.ResourceServiceServicer):
             await self._database.write(deletion.mark_purged, artifact_id)
 
     def _load_files(self, digest: str) -> Mapping[str, bytes]:
-        return read_archive(self._store.get_blob(bundle_key(digest)))
+        return load_stored(self._store, digest)
 
 
 _Fetch = Callable[[str], Mapping[str, bytes]]

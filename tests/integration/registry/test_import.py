@@ -119,3 +119,13 @@ def test_a_deleted_name_is_imported_as_a_new_one(client, project):
         2,
         "created",
     )
+
+
+def test_importing_again_brings_back_files_that_the_store_has_lost(client, project, tmp_path):
+    client.import_project(project)
+    (lost,) = (path for path in tmp_path.rglob("*.tar.gz") if "plugins" in path.parts)
+    lost.unlink()
+    with pytest.raises(NotFoundError, match="import the plugin again"):
+        client.plugins.get_file("maths", "tasks.py")
+    client.import_project(project)
+    assert b"scale" in client.plugins.get_file("maths", "tasks.py")

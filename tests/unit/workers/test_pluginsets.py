@@ -74,3 +74,10 @@ def test_nothing_is_left_of_a_set_that_cannot_be_had(store, tmp_path):
             (bundle(store, "a", "1"), missing), store=store, cache=tmp_path / "cache"
         )
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_lost_files_are_explained_with_what_to_do(store, tmp_path):
+    gone = bundle(store, "a", "1")
+    store.delete_blob(bundle_key(gone.digest))
+    with pytest.raises(NotFoundError, match=r'plugin "a".*Import the plugin again'):
+        pluginsets.prepare((gone,), store=store, cache=tmp_path / "cache")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dioptra_ray.errors import DataLossError
+from dioptra_ray.errors import DataLossError, NotFoundError
 from dioptra_ray.planning.plan import PluginBundle
 from dioptra_ray.plugins.activation import PluginSet
 from dioptra_ray.plugins.bundle import digest_of, unpack
@@ -40,7 +40,7 @@ def _extract(plugins: Sequence[PluginBundle], store: ArtifactStore, root: Path) 
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=root.parent))
     try:
         for plugin in plugins:
-            content = store.get_blob(bundle_key(plugin.digest))
+            content = _fetch(plugin, store)
             if digest_of(content) != plugin.digest:
                 raise DataLossError(
                     f'The stored bundle of plugin "{plugin.name}" does not match its digest '
@@ -57,3 +57,15 @@ def _extract(plugins: Sequence[PluginBundle], store: ArtifactStore, root: Path) 
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _fetch(plugin: PluginBundle, store: ArtifactStore) -> bytes:
+    try:
+        return store.get_blob(bundle_key(plugin.digest))
+    except NotFoundError:
+        raise NotFoundError(
+            f'The files of plugin "{plugin.name}" ({plugin.digest}) are not in the artifact store '
+            f"{store.url}: they were deleted, or this is not the store that they were imported "
+            "into. Import the plugin again, or use that store.",
+            plugin=plugin.name,
+        ) from None
