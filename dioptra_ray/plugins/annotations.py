@@ -83,6 +83,29 @@ def define(annotation: ast.expr, name_class: Callable[[str], str]) -> Definition
     return _BARE.get(_typing_name(name)) or name_class(name)
 
 
+def split_tuple(annotation: str) -> tuple[str, ...]:
+    """The members of a hint for a tuple of fixed length, as source text.
+
+    A hint for anything else, a tuple of one or of any length included, is its only member.
+    """
+    try:
+        hint = ast.parse(annotation.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        return (annotation,)
+    match hint:
+        case ast.Constant(value=str(text)) if text != annotation:
+            return split_tuple(text)
+        case ast.Subscript(value=origin, slice=arguments):
+            name = _typing_name(dotted_name(origin) or "")
+            members = _elements(arguments)
+            if name in _WRAPPERS:
+                return split_tuple(ast.unparse(members[0]))
+            several = len(members) > 1 and not any(map(_is_ellipsis, members))
+            if name in {"tuple", "Tuple"} and several:
+                return tuple(map(ast.unparse, members))
+    return (annotation,)
+
+
 def _define_text(text: str, name_class: Callable[[str], str]) -> Definition:
     try:
         parsed = ast.parse(text.strip(), mode="eval").body

@@ -12,6 +12,7 @@ from dioptra_ray.errors import InvalidRequestError
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.language.suggestions import Suggestions
 from dioptra_ray.planning.declarations import Declaration, read_declaration
+from dioptra_ray.plugins.annotations import split_tuple
 from dioptra_ray.plugins.signatures import (
     ArtifactClass,
     FunctionSignature,
@@ -137,9 +138,18 @@ def _artifact(
 
 
 def _hinted_outputs(outputs: Iterable[OutputSignature], hints: HintTypes) -> tuple[TaskOutput, ...]:
-    return tuple(
-        TaskOutput(name=output.name, type=hints.name(output.annotation)) for output in outputs
-    )
+    made: list[TaskOutput] = []
+    for output in outputs:
+        members = split_tuple(output.annotation) if output.annotation else (output.annotation,)
+        several = len(members) > 1
+        made.extend(
+            TaskOutput(
+                name=f"{output.name}_{number}" if several else output.name,
+                type=hints.name(member),
+            )
+            for number, member in enumerate(members, start=1)
+        )
+    return tuple(made)
 
 
 def _inputs(entry: FunctionEntry, signature: FunctionSignature | None) -> tuple[TaskInput, ...]:

@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from dioptra_ray.plugins.annotations import Definition, define
+from dioptra_ray.plugins.annotations import Definition, define, split_tuple
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,21 @@ from dioptra_ray.plugins.annotations import Definition, define
 )
 def test_hints_mean_types(hint: str, meaning: Definition) -> None:
     assert define(ast.parse(hint, mode="eval").body, lambda name: name) == meaning
+
+
+@pytest.mark.parametrize(
+    ("hint", "members"),
+    [
+        ("tuple[int, str]", ("int", "str")),
+        ("typing.Tuple[np.ndarray, dict[str, int]]", ("np.ndarray", "dict[str, int]")),
+        ("'tuple[int, \"str\"]'", ("int", "'str'")),
+        ("Annotated[tuple[int, float], 'a point']", ("int", "float")),
+        ("tuple[int]", ("tuple[int]",)),
+        ("tuple[int, ...]", ("tuple[int, ...]",)),
+        ("list[int]", ("list[int]",)),
+        ("tuple", ("tuple",)),
+        ("not python (", ("not python (",)),
+    ],
+)
+def test_the_members_of_a_tuple_hint(hint, members):
+    assert split_tuple(hint) == members
