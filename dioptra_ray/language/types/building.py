@@ -20,8 +20,9 @@ from dioptra_ray.language.types.model import (
 )
 
 _STRUCTURES = ("list", "tuple", "mapping")
-# Finding each takes a look at all definitions.
+# Finding each cycle is a look at all definitions.
 _MOST_CYCLES = 100
+_MOST_LOOKS = 200_000
 
 
 def build_types(definitions: Mapping[str, Any]) -> dict[str, Type]:
@@ -107,7 +108,7 @@ def _sort_each(
 ) -> Iterator[str]:
     """The names that are in no cycle, each after those that it mentions; cycles are errors."""
     waits = {name: {*others} & mentioned.keys() for name, others in mentioned.items()}
-    for _ in range(_MOST_CYCLES):
+    for _ in range(max(1, min(_MOST_CYCLES, _MOST_LOOKS // max(1, len(waits))))):
         sorter = TopologicalSorter(waits)
         try:
             sorter.prepare()

@@ -28,6 +28,8 @@ _SECTIONS: Final = (
 _REQUIRED: Final = ("tasks", "graph")
 _REFERRED: Final = ("graph", "parameters", "artifact_inputs")
 
+_MOST_DOTS: Final = 100
+
 # How YAML lets people write what is no text.
 _TRUE: Final = ("true", "yes", "on", "y")
 _FALSE: Final = ("false", "no", "off", "n")
@@ -123,7 +125,7 @@ class SoundScope(Scope):
         """Whether nobody can tell what a reference refers to because of another problem."""
         name, output = reference.name, reference.output
         text = name if output is None else f"{name}.{output}"
-        if any(text == dotted or text.startswith(f"{dotted}.") for dotted in self._dotted):
+        if self._dotted and any(part in self._dotted for part in _beginnings(text)):
             return True
         if name in self.parameters and name in self.graph:
             return True
@@ -213,6 +215,16 @@ def _sound_entries(
         )
         if has_contents or (section, name) not in unsound.names:
             yield name, entry
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    """`a`, `a.b` and `a.b.c` of `a.b.c`."""
+    end = -1
+    for _ in range(_MOST_DOTS):
+        end = text.find(".", end + 1)
+        yield text if end < 0 else text[:end]
+        if end < 0:
+            return
 
 
 def _spellings(name: Any) -> tuple[str, ...]:

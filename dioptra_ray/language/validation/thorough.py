@@ -17,7 +17,9 @@ from dioptra_ray.language.validation.rules import MAX_FINDINGS
 from dioptra_ray.language.validation.sound import SoundScope
 
 MAX_CYCLES: Final = 100
-"""How many cycles are told: finding each takes a look at the whole graph."""
+"""How many cycles are told, and of large graphs fewer: finding each is a look at all steps."""
+
+_MOST_LOOKS: Final = 200_000
 
 
 def apply_thoroughly(scope: SoundScope) -> Iterator[Finding]:
@@ -34,7 +36,7 @@ def steps_have_no_cycles(scope: SoundScope) -> Iterator[Finding]:
             found = find_references([value for _, value in call.arguments()])
             steps = [one.name for one in found if references.is_to_step(scope, one)]
             waits[call.step].update(name for name in (*steps, *call.dependencies) if name in waits)
-    for _ in range(MAX_CYCLES):
+    for _ in range(max(1, min(MAX_CYCLES, _MOST_LOOKS // max(1, len(waits))))):
         try:
             TopologicalSorter(waits).prepare()
         except CycleError as error:
