@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dioptra_ray.cli.exits import UNAVAILABLE
+from dioptra_ray.cli.exits import CANCELLED, UNAVAILABLE
 from dioptra_ray.cli.output import Output, with_output
 from dioptra_ray.cli.target import Target, with_state_dir, with_target
 from dioptra_ray.errors import UnavailableError
@@ -15,6 +15,12 @@ from dioptra_ray.errors import UnavailableError
 @click.command()
 @with_state_dir
 @click.option("--store-url", default="", help="Where artifacts are kept, such as s3://bucket.")
+@click.option(
+    "--force-new-store",
+    is_flag=True,
+    help="Take another --store-url, though plugins and artifacts in the one before have to be "
+    "imported again.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on the loopback.")
 @click.option("--queue", "queues", multiple=True, help="A queue to serve; may be repeated.")
 @click.option("--slots", type=click.IntRange(0), default=0, help="How many jobs run at once.")
@@ -24,12 +30,13 @@ def up(  # noqa: PLR0913 - one argument an option
     *,
     state_dir: Path | None,
     store_url: str,
+    force_new_store: bool,
     port: int,
     queues: tuple[str, ...],
     slots: int,
     timeout: float,
     output: Output,
-) -> None:
+) -> int:
     """Start the embedded deployment and wait until it is ready.
 
     Jobs, metrics, logs and artifacts stay in the state directory, from one `up` to the next.
@@ -39,10 +46,19 @@ def up(  # noqa: PLR0913 - one argument an option
     from dioptra_ray.embedded import up as start  # noqa: PLC0415 - grpc is slow to load
     from dioptra_ray.embedded.launch import Options  # noqa: PLC0415
 
-    options = Options(store_url=store_url, port=port, queues=queues or ("default",), slots=slots)
-    deployment, was_started = start(
-        state_dir, options=options, timeout=timeout, progress=output.note
+    options = Options(
+        store_url=store_url,
+        port=port,
+        queues=queues,
+        slots=slots,
+        force_new_store=force_new_store,
     )
+    try:
+        deployment, was_started = start(
+            state_dir, options=options, timeout=timeout, progress=output.note
+        )
+    except KeyboardInterrupt:
+        return _say_what_is_left(state_dir, output)
     if output.is_json:
         pids = {name: process.pid for name, process in deployment.processes.items()}
         output.json(
@@ -53,23 +69,28 @@ def up(  # noqa: PLR0913 - one argument an option
                 "pids": pids,
             }
         )
-        return
+        return 0
     output.line(f"{'up' if was_started else 'already up'} at {deployment.address}")
     output.line(f"artifacts in {deployment.store_url}")
+    return 0
 
 
 @click.command()
 @with_state_dir
 @with_output
-def down(state_dir: Path | None, output: Output) -> None:
+def down(state_dir: Path | None, output: Output) -> int:
     """Stop the embedded deployment; `up` finds everything again."""
     from dioptra_ray.embedded import down as stop  # noqa: PLC0415 - grpc is slow to load
 
-    was_running = stop(state_dir, progress=output.note)
+    try:
+        was_running = stop(state_dir, progress=output.note)
+    except KeyboardInterrupt:
+        return _say_what_is_left(state_dir, output)
     if output.is_json:
         output.json({"stopped": was_running})
     else:
         output.line("stopped" if was_running else "was not up")
+    return 0
 
 
 @click.command()
@@ -111,6 +132,22 @@ def status(target: Target, output: Output) -> int:
     else:
         output.line("no runner is connected: jobs wait until one is")
     return 0
+
+
+def _say_what_is_left(state_dir: Path | None, output: Output) -> int:
+    """After Ctrl-C: what runs in spite of it, and what to do."""
+    from dioptra_ray.embedded import status as look  # noqa: PLC0415 - grpc is slow to load
+
+    left = look(state_dir).pids
+    if left:
+        parts = " and ".join(f"the {name} (process {pid})" for name, pid in left.items())
+        output.note(
+            f"\ninterrupted; {parts} still run{'s' if len(left) == 1 else ''}: "
+            "`dioptra-ray down` stops what is left, `dioptra-ray up` starts anew"
+        )
+    else:
+        output.note("\ninterrupted; nothing runs now: `dioptra-ray up` starts it")
+    return CANCELLED
 
 
 def _resource(name: str, count: float) -> str:

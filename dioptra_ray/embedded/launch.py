@@ -1,8 +1,10 @@
 """One start of the embedded deployment: its processes, and the wait until they serve."""
 
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +18,8 @@ from dioptra_ray.errors import PreconditionError
 POLL_SECONDS: Final = 0.1
 TAIL_LINES: Final = 20
 MAX_LOG_BYTES: Final = 16 * 1024 * 1024
+DEFAULT_QUEUES: Final = ("default",)
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +29,21 @@ class Options:
     Attributes:
         store_url: Where artifacts are kept; empty for where they were, at first the state
             directory.
-        port: Port of the controller on the loopback interface; 0 for any.
-        queues: Queues that the runner serves.
+        port: Port of the controller on the loopback interface; 0 for the last one if it is
+            free, and else any.
+        queues: Queues that the runner serves; "default" when empty.
         slots: How many jobs run at once; 0 for the runner's own choice.
+        force_new_store: Whether to take another store though plugins and artifacts lie in the
+            one before.
         controller: How to start the controller.
         runner: How to start the runner.
     """
 
     store_url: str = ""
     port: int = 0
-    queues: tuple[str, ...] = ("default",)
+    queues: tuple[str, ...] = ()
     slots: int = 0
+    force_new_store: bool = False
     controller: tuple[str, ...] = (sys.executable, "-P", "-m", "dioptra_controller")
     runner: tuple[str, ...] = (sys.executable, "-P", "-m", "dioptra_workers")
 
@@ -58,6 +66,10 @@ class Launch:
             PreconditionError: A part ended, or is not ready in time.
         """
         deadline = time.monotonic() + timeout
+        # Ray makes Unix sockets below it, whose paths may have 107 characters at most; it is
+        # made here so that its end does not depend on the runner's.
+        temporary = tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp")
+        self._keep(replace(self.deployment, temporary=temporary))
         self.progress("starting the controller")
         self._start("controller", self.options.controller, self._controller_environment())
         self._wait("controller", self._listens, deadline)
@@ -99,9 +111,12 @@ class Launch:
 
     def _controller_environment(self) -> dict[str, str]:
         return {
-            "DIOPTRA_LISTEN": f"127.0.0.1:{self.options.port}",
+            "DIOPTRA_LISTEN": f"{LOOPBACK}:{self._port()}",
             "DIOPTRA_DATABASE_URL": f"sqlite:///{self.state.database}",
             "DIOPTRA_STORE_URL": self.deployment.store_url,
+            "DIOPTRA_FORCE_NEW_STORE": str(self.options.force_new_store).lower(),
+            # Whatever ran before was ended before this start.
+            "DIOPTRA_FORGET_RUNNERS": "true",
             "DIOPTRA_TOKEN_FILE": str(self.state.token),
             "DIOPTRA_ADDRESS_FILE": str(self.state.address),
         }
@@ -110,7 +125,8 @@ class Launch:
         environment = {
             "DIOPTRA_RUNNER_CONTROLLER": self.deployment.address,
             "DIOPTRA_RUNNER_RAY_ADDRESS": "local",
-            "DIOPTRA_RUNNER_QUEUES": ",".join(self.options.queues),
+            "DIOPTRA_RUNNER_TEMPORARY_DIR": self.deployment.temporary,
+            "DIOPTRA_RUNNER_QUEUES": ",".join(self.options.queues or DEFAULT_QUEUES),
             "DIOPTRA_RUNNER_NAME": "embedded",
             "DIOPTRA_RUNNER_SCRATCH_DIR": str(self.state.scratch),
             "DIOPTRA_STORE_URL": self.deployment.store_url,
@@ -119,6 +135,12 @@ class Launch:
         if self.options.slots:
             environment["DIOPTRA_RUNNER_SLOTS"] = str(self.options.slots)
         return environment
+
+    def _port(self) -> int:
+        if self.options.port:
+            return self.options.port
+        last = self.state.recall().port
+        return last if last and _is_free(last) else 0
 
     def _listens(self) -> bool:
         if not self.deployment.address:
@@ -150,9 +172,22 @@ class Launch:
         with log.open("rb") as content:
             content.seek(self._log_starts[part])
             said = content.read().decode("utf-8", "replace").splitlines()
+        if said and said[-1].startswith(f"dioptra-{part}: "):
+            return PreconditionError(f"{what}: {said[-1].partition(': ')[2]}", part=part)
         tail = "\n".join(f"  {line}" for line in said[-TAIL_LINES:]) or "  (nothing)"
         return PreconditionError(f"{what}; it said last, in {log}:\n{tail}", part=part)
 
     def _keep(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.state.write(deployment)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: what is left of ended connections is in nobody's way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

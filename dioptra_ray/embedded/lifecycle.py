@@ -7,6 +7,7 @@ started, nothing of it is left running. State stays on disk: `down`, then `up`, 
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,9 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from dioptra_ray.embedded.launch import Launch, Options
+from dioptra_ray.embedded.launch import DEFAULT_QUEUES, Launch, Options
 from dioptra_ray.embedded.processes import Process, is_alive, terminate
-from dioptra_ray.embedded.state import Deployment, StateDirectory, state_directory
+from dioptra_ray.embedded.state import Deployment, Memory, StateDirectory, state_directory
 from dioptra_ray.errors import PreconditionError
 
 GRACE_SECONDS: Final = 15.0
@@ -75,22 +76,27 @@ def up(
             _check_same(before, chosen)
             return before, False
         if before is not None:
-            terminate(_by_dependence(before), marker=before.marker, grace=GRACE_SECONDS)
+            _end(before)
         _prepare(state)
+        memory = state.recall()
         deployment = Deployment(
             marker=secrets.token_hex(16),
-            store_url=chosen.store_url or _last_store(before) or state.artifacts.as_uri(),
+            store_url=chosen.store_url or memory.store_url or state.artifacts.as_uri(),
             version=_version(),
             processes={},
+            options={"queues": list(chosen.queues or DEFAULT_QUEUES), "slots": chosen.slots},
         )
         launch = Launch(state=state, options=chosen, deployment=deployment, progress=progress)
         try:
-            return launch.run(timeout), True
+            started = launch.run(timeout)
         except BaseException:
-            started = launch.deployment
-            terminate(_by_dependence(started), marker=started.marker, grace=GRACE_SECONDS)
-            _write_stopped(state, started)
+            _end(launch.deployment)
+            # What failed is not what the next `up` should try again.
+            _write_stopped(state, replace(launch.deployment, store_url=memory.store_url))
             raise
+        else:
+            state.remember(Memory(store_url=started.store_url, port=_port(started)))
+            return started, True
         finally:
             launch.release()
 
@@ -111,7 +117,7 @@ def down(
         if deployment is None:
             return False
         was_running = any(map(is_alive, deployment.processes.values()))
-        terminate(_by_dependence(deployment), marker=deployment.marker, grace=GRACE_SECONDS)
+        _end(deployment)
         _write_stopped(state, deployment)
         return was_running
 
@@ -164,24 +170,53 @@ def _make_token(state: StateDirectory) -> None:
 
 
 def _check_same(running: Deployment, options: Options) -> None:
-    if options.store_url and options.store_url != running.store_url:
+    now: dict[str, object] = {
+        "--store-url": running.store_url,
+        "--port": _port(running),
+        "--queue": running.options.get("queues"),
+        "--slots": running.options.get("slots"),
+    }
+    wanted: dict[str, object] = {
+        "--store-url": options.store_url,
+        "--port": options.port,
+        "--queue": list(options.queues),
+        "--slots": options.slots,
+    }
+    differing = [
+        f"{name} is {_say(now[name])}, not {_say(value)}"
+        for name, value in wanted.items()
+        if value and value != now[name]
+    ]
+    if differing:
         raise PreconditionError(
-            f"the deployment is up with its artifacts in {running.store_url}; to move them to "
-            f"{options.store_url}, run `dioptra-ray down` first"
+            f"the deployment is up at {running.address} already, with other options, and stays "
+            f"as it is: {'; '.join(differing)}. To change that, run `dioptra-ray down`, and then "
+            "this `up` again"
         )
 
 
-def _by_dependence(deployment: Deployment) -> list[Process]:
-    """Its processes, each before those that it reports to."""
-    return list(reversed(deployment.processes.values()))
+def _say(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value or "the runner's own choice")
+
+
+def _port(deployment: Deployment) -> int:
+    port = deployment.address.rpartition(":")[2]
+    return int(port) if port.isdecimal() else 0
+
+
+def _end(deployment: Deployment) -> None:
+    """End all processes of a deployment, and remove what its Ray has left."""
+    # Each before those that it reports to.
+    parts: list[Process] = list(reversed(deployment.processes.values()))
+    terminate(parts, marker=deployment.marker, grace=GRACE_SECONDS)
+    if deployment.temporary:
+        shutil.rmtree(deployment.temporary, ignore_errors=True)
 
 
 def _write_stopped(state: StateDirectory, deployment: Deployment) -> None:
-    state.write(replace(deployment, processes={}, address="", ready=False))
-
-
-def _last_store(before: Deployment | None) -> str:
-    return before.store_url if before else ""
+    state.write(replace(deployment, processes={}, address="", ready=False, temporary=""))
 
 
 def _version() -> str:

@@ -77,6 +77,14 @@ from dioptra_workers.settings import RunnerSettings
     help="How many CPUs of its node it may hold for warm processes; if not given, all of a "
     "local Ray and none of another.",
 )
+@click.option(
+    "--temporary-dir",
+    envvar="DIOPTRA_RUNNER_TEMPORARY_DIR",
+    default=None,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="An empty directory with a short path for the files of a local Ray, removed at the "
+    "end; one in /tmp if not given.",
+)
 @click.option("--log-level", envvar="DIOPTRA_LOG_LEVEL", default="INFO", help="DEBUG to ERROR.")
 def main(  # noqa: PLR0913 - one argument an option
     *,
@@ -90,6 +98,7 @@ def main(  # noqa: PLR0913 - one argument an option
     token_file: Path | None,
     num_cpus: int | None,
     warm: int | None,
+    temporary_dir: Path | None,
     log_level: str,
 ) -> None:
     """Run jobs of a dioptra-ray controller on a Ray cluster."""
@@ -109,6 +118,7 @@ def main(  # noqa: PLR0913 - one argument an option
         token_file=token_file,
         num_cpus=num_cpus,
         warm=warm,
+        temporary_dir=temporary_dir,
     )
     prepare_environment(ray_address)
     from dioptra_workers.runner.service import serve  # noqa: PLC0415 - imports Ray: slow

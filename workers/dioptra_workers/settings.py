@@ -21,6 +21,7 @@ class RunnerSettings:
         num_cpus: CPUs of a local Ray; None for what the machine has.
         warm: How many CPUs of its node it may hold for warm processes; None for all of a
             local Ray, and none of another, where they would be missing to others.
+        temporary_dir: For the files of a local Ray, removed at the end; None for one in /tmp.
     """
 
     controller: str
@@ -33,6 +34,7 @@ class RunnerSettings:
     token_file: Path | None = None
     num_cpus: int | None = None
     warm: int | None = None
+    temporary_dir: Path | None = None
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What accompanies every call to the controller."""

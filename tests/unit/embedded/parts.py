@@ -29,6 +29,10 @@ def controller(fault: str) -> None:
                 runners.append(cluster_service_pb2.Runner(name="embedded"))
             return cluster_service_pb2.GetClusterResponse(runners=runners)
 
+    tell("controller")
+    if fault == "refuses":
+        print("2026 [info] starting\ndioptra-controller: this store is not yours")
+        sys.exit(2)
     if fault == "dies":
         print("\n".join(f"line {number}" for number in range(50)))
         print("the database is from the future", file=sys.stderr)
@@ -56,9 +60,7 @@ def runner(fault: str) -> None:
         [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
     )
     Path("child.pid").write_text(str(child.pid))
-    Path("runner.environment").write_text(
-        "\n".join(f"{key}={value}" for key, value in os.environ.items() if "DIOPTRA" in key)
-    )
+    tell("runner")
     if fault == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         Path("runner.connected").touch()
@@ -67,6 +69,12 @@ def runner(fault: str) -> None:
         Path("runner.connected").touch()
     wait_for_end()
     Path("runner.ended").touch()
+
+
+def tell(part: str) -> None:
+    Path(f"{part}.environment").write_text(
+        "\n".join(f"{key}={value}" for key, value in os.environ.items() if "DIOPTRA" in key)
+    )
 
 
 def wait_for_end() -> None:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -182,3 +183,89 @@ def test_a_process_is_itself_only() -> None:
     assert me is not None
     assert is_alive(me)
     assert not is_alive(Process(pid=me.pid, started="then"))
+
+
+def test_a_failed_up_is_not_remembered(root, tmp_path) -> None:
+    first, _ = up(root, options=options())
+    down(root)
+    other = (tmp_path / "elsewhere").as_uri()
+    with pytest.raises(PreconditionError):
+        up(root, options=options(runner="dies", store_url=other))
+    assert status(root).store_url == first.store_url
+    assert up(root, options=options())[0].store_url == first.store_url
+
+
+def test_a_first_up_that_fails_chooses_nothing(root, tmp_path) -> None:
+    with pytest.raises(PreconditionError):
+        up(root, options=options(controller="dies", store_url=(tmp_path / "bad").as_uri()))
+    deployment, _ = up(root, options=options())
+    assert deployment.store_url == (root / "artifacts").as_uri()
+
+
+def test_a_new_store_is_forced_upon_the_controller_only_when_asked(root, tmp_path) -> None:
+    def told() -> list[str]:
+        return (root / "controller.environment").read_text().splitlines()
+
+    up(root, options=options())
+    assert "DIOPTRA_FORCE_NEW_STORE=false" in told()
+    down(root)
+    other = (tmp_path / "elsewhere").as_uri()
+    up(root, options=options(store_url=other, force_new_store=True))
+    assert "DIOPTRA_FORCE_NEW_STORE=true" in told()
+
+
+def test_what_the_controller_says_of_its_settings_is_all_that_is_quoted(root) -> None:
+    with pytest.raises(PreconditionError) as caught:
+        up(root, options=options(controller="refuses"))
+    assert caught.value.message == "the controller ended with 2: this store is not yours"
+
+
+def test_the_port_is_the_last_one_while_it_is_free(root) -> None:
+    first, _ = up(root, options=options())
+    down(root)
+    second, _ = up(root, options=options())
+    assert second.address == first.address
+    down(root)
+    with socket.create_server(("127.0.0.1", int(first.address.rpartition(":")[2]))):
+        third, _ = up(root, options=options())
+    assert third.address != first.address
+
+
+def test_other_options_of_a_running_deployment_are_refused_by_name(root) -> None:
+    running, _ = up(root, options=options(slots=2))
+    assert up(root, options=options(slots=2, queues=("default",))) == (running, False)
+    with pytest.raises(PreconditionError) as caught:
+        up(root, options=options(slots=3, queues=("gpu",), port=1))
+    for part in ("--slots is 2, not 3", "--queue is default, not gpu", "--port is", "down"):
+        assert part in caught.value.message
+    assert "--store-url" not in caught.value.message
+
+
+@pytest.mark.parametrize("part", ["controller", "runner"])
+def test_who_died_and_where_its_log_is_are_said(root, part) -> None:
+    deployment, _ = up(root, options=options())
+    os.kill(deployment.processes[part].pid, signal.SIGKILL)
+    os.waitpid(deployment.processes[part].pid, 0)
+    with pytest.raises(UnavailableError) as caught:
+        Client(state_dir=root)
+    for said in (f"the {part} of", str(root / "logs" / f"{part}.log"), "`dioptra-ray up`"):
+        assert said in caught.value.message
+
+
+def test_the_files_of_a_dead_ray_are_removed(root) -> None:
+    deployment, _ = up(root, options=options())
+    temporary = Path(deployment.temporary)
+    (temporary / "ray").mkdir()
+    assert f"DIOPTRA_RUNNER_TEMPORARY_DIR={temporary}" in (
+        (root / "runner.environment").read_text().splitlines()
+    )
+    down(root)
+    assert not temporary.exists()
+    deployment, _ = up(root, options=options())
+    for process in deployment.processes.values():
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitpid(process.pid, 0)
+    assert Path(deployment.temporary).exists()
+    again, _ = up(root, options=options())
+    assert not Path(deployment.temporary).exists()
+    assert Path(again.temporary).exists()

@@ -22,20 +22,23 @@ class Cluster:
         address: Where it is.
     """
 
-    def __init__(self, address: str, *, num_cpus: int | None = None) -> None:
+    def __init__(
+        self, address: str, *, num_cpus: int | None = None, temporary: Path | None = None
+    ) -> None:
         """Connect; `prepare_environment` was called before Ray was first imported.
 
         Args:
             address: "local" starts a Ray of our own on this machine; "auto" or HOST:PORT
                 joins one that runs.
             num_cpus: CPUs of a local Ray; None for what the machine has.
+            temporary: For the files of a local Ray, removed at the end; made when not given.
         """
         self._temporary: Path | None = None
         options: dict[str, Any] = {}
         if address == "local":
             # Ray makes Unix sockets below it, whose paths may have 107 characters at most,
             # and opens its directory to everybody: hence one inside of ours.
-            self._temporary = Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
+            self._temporary = temporary or Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
             options = {
                 "include_dashboard": False,
                 "num_cpus": num_cpus,

@@ -21,7 +21,9 @@ async def serve(settings: RunnerSettings) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(settings.ray_address, num_cpus=settings.num_cpus)
+    cluster = Cluster(
+        settings.ray_address, num_cpus=settings.num_cpus, temporary=settings.temporary_dir
+    )
     try:
         # After Ray, which sets handlers of its own.
         for number in (signal.SIGTERM, signal.SIGINT):
