@@ -1,6 +1,9 @@
-"""`make bench`: runs every tests/bench/bench_*.py, or those named on the command line."""
+"""`make bench`: runs every tests/bench/bench_*.py, or those named on the command line.
 
-import importlib
+Each has a process of its own, because Ray reads its settings once a process.
+"""
+
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +13,7 @@ def main() -> None:
     here = Path(__file__).parent
     names = sys.argv[1:] or sorted(path.stem for path in here.glob("bench_*.py"))
     for name in names:
-        importlib.import_module(f"tests.bench.{name}").main()
+        subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ class FlakyStore:
 def test_the_store_gets_time_to_come_back(request_of, store, monkeypatch, failures, outcome):
     monkeypatch.setattr(artifacts, "STORE_PAUSES", (0, 0))
     flaky = FlakyStore(store, failures)
-    monkeypatch.setattr(run_module, "_store", lambda _: flaky)
+    monkeypatch.setattr(run_module, "store_of", lambda _: flaky)
     stage = Stage(name="s0", steps=("seeded", "seen"), artifacts=("file",))
     (report,) = run_stage(request_of(stage))
     assert report.outcome == outcome

@@ -102,17 +102,6 @@ def stage_function(resources: Resources, num_returns: int) -> Any:
     return stage_task.options(num_returns=num_returns, **_options(resources))
 
 
-def isolated_stage_function(resources: Resources, num_returns: int, key: str) -> Any:
-    """The same in a process of its own; `key` is unique among all stages."""
-    from dioptra_workers.stage.remote import isolated_stage_task  # noqa: PLC0415 - needs Ray
-
-    return isolated_stage_task.options(
-        num_returns=num_returns,
-        runtime_env={"env_vars": {"DIOPTRA_ISOLATED_STAGE": key}},
-        **_options(resources),
-    )
-
-
 def _options(resources: Resources) -> dict[str, Any]:
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
     if resources.num_gpus:

@@ -10,16 +10,8 @@ from ray.exceptions import (
 )
 
 from dioptra_workers.runner.cluster import alive_nodes
-from dioptra_workers.stage.events import LogLine
-from dioptra_workers.stage.live import TIMEOUT_MARK
-from dioptra_workers.stage.postmortem import LastWords
+from dioptra_workers.stage.failures import died
 from dioptra_workers.stage.request import StageFailure
-
-
-def killed_at_timeout(words: LastWords | None) -> LogLine | None:
-    """What the stage's own watchdog said when it ended the process; None if it did not."""
-    said = (event for event in (words.events if words else ()) if isinstance(event, LogLine))
-    return next((line for line in said if line.message == TIMEOUT_MARK), None)
 
 
 async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
@@ -37,11 +29,7 @@ async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
     if isinstance(error, NodeDiedError) or (node_id and node_id not in await alive_nodes()):
         message = f"The node of {what} was lost."
         return StageFailure(reason="PROCESS_DIED", message=message, step=step, retryable=True)
-    message = (
-        f"{what[0].upper()}{what[1:]} died without an exception: it called os._exit, "
-        "crashed, or was killed."
-    )
-    return StageFailure(reason="PROCESS_DIED", message=message, step=step)
+    return died(step)
 
 
 def _first_line(error: RayError) -> str:

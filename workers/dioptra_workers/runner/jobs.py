@@ -16,7 +16,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
 from dioptra_workers.runner import crashes
 from dioptra_workers.runner.autopsy import find_last_words
-from dioptra_workers.runner.cluster import isolated_stage_function, stage_function
+from dioptra_workers.runner.cluster import stage_function
 from dioptra_workers.runner.orders import JobEnded, JobOrder
 from dioptra_workers.runner.pool import WarmPool, suits
 from dioptra_workers.runner.sink import SinkClient
@@ -24,12 +24,12 @@ from dioptra_workers.runner.stages import (
     StageState,
     arguments,
     first_states,
-    is_isolated,
     with_descendants,
 )
 from dioptra_workers.stage.events import Event, LogLine, Phase, StepChanged
 from dioptra_workers.stage.failures import timed_out
 from dioptra_workers.stage.interrupt import Kind
+from dioptra_workers.stage.postmortem import killed_at_timeout
 from dioptra_workers.stage.request import (
     Batch,
     Places,
@@ -58,7 +58,6 @@ class JobRun:
         self._pool = pool
         self._emit_events = emit
         self._states = first_states(order, places)
-        self._isolated = is_isolated(order.plan)
         self._suits_pool = suits(order.plan)
         self._waiting: set[asyncio.Task[tuple[StageState, int, StageReport | RayError]]] = set()
         self._orphans: dict[str, RayError] = {}
@@ -152,11 +151,7 @@ class JobRun:
         request = state.request
         self._pool.make_room(state.stage.resources.num_cpus)
         resources, count = state.stage.resources, request.num_returns
-        if self._isolated:
-            function = isolated_stage_function(resources, count, request.directory)
-        else:
-            function = stage_function(resources, count)
-        returned = function.remote(request, *arguments(state, self._states))
+        returned = stage_function(resources, count).remote(request, *arguments(state, self._states))
         state.returns = returned if isinstance(returned, list) else [returned]
 
     async def _completed(
@@ -189,7 +184,7 @@ class JobRun:
             self._merge(state, state.seen, words.events)
         if self._stopping == "cancelled":
             report = StageReport(outcome="cancelled")
-        elif mark := crashes.killed_at_timeout(words):
+        elif mark := killed_at_timeout(words):
             limit = dict(state.stage.step_timeouts).get(mark.step)
             report = StageReport(outcome="failed", failure=timed_out(mark.step, limit))
         elif self._stopping == "timeout":

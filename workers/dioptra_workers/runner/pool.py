@@ -27,7 +27,6 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from dioptra_ray.planning.plan import Plan, Resources
 from dioptra_workers.runner.member import Member, read_message
 from dioptra_workers.runner.orders import JobOrder, LeaseKey
-from dioptra_workers.runner.stages import is_isolated
 from dioptra_workers.stage.request import Places, StageReport, StageRequest
 
 READY_AT_START = 8
@@ -39,9 +38,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 def suits(plan: Plan) -> bool:
     """Whether a plan's jobs may run in a warm process."""
-    if len(plan.stages) != 1 or is_isolated(plan):
-        return False
-    return plan.stages[0].resources == Resources(num_cpus=1.0)
+    return len(plan.stages) == 1 and plan.stages[0].resources == Resources(num_cpus=1.0)
 
 
 class WarmPool:

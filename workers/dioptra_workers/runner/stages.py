@@ -6,7 +6,7 @@ from typing import Any
 
 from dioptra_ray.planning.plan import Plan, Stage
 from dioptra_workers.runner.orders import JobOrder
-from dioptra_workers.stage.request import Outcome, Places, StageRequest
+from dioptra_workers.stage.request import Outcome, Places, StageRequest, is_isolated
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ def first_states(order: JobOrder, places: Places) -> dict[str, StageState]:
                 stage=stage,
                 followed=stage.name in followed,
                 shares_files=stage.name in shared,
+                isolated=is_isolated(plan.description),
             ),
         )
         for stage in plan.stages
@@ -90,9 +91,3 @@ def with_descendants(plan: Plan, first: str) -> Sequence[str]:
         if found.intersection(stage.after):
             found.add(stage.name)
     return [stage.name for stage in plan.stages if stage.name in found]
-
-
-def is_isolated(plan: Plan) -> bool:
-    """Whether every stage must have a process of its own."""
-    execution = plan.description.get("execution") or {}
-    return bool(execution.get("isolation") == "process")

@@ -94,8 +94,25 @@ def reseed() -> None:
     random.seed()
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed()
-    if (torch := sys.modules.get("torch")) is not None and hasattr(torch, "seed"):
-        torch.seed()
+    if (torch := sys.modules.get("torch")) is not None and hasattr(torch, "default_generator"):
+        _reseed_torch(torch)
+
+
+# What we have queued for the day when CUDA is initialised.
+_queued: list[Any] = []
+
+
+def _reseed_torch(torch: Any) -> None:
+    # torch.seed() would do, but takes milliseconds to note where it was called from.
+    torch.default_generator.seed()
+    if torch.cuda.is_initialized():
+        torch.cuda.seed_all()
+        return
+    tracker = getattr(torch.cuda, "_lazy_seed_tracker", None)
+    if tracker is not None and tracker.get_calls() != _queued:
+        # Somebody has queued a seed, which must not wait for the next job.
+        torch.cuda.manual_seed_all(torch.default_generator.initial_seed())
+        _queued[:] = tracker.get_calls()
 
 
 def _current_directory() -> Path:

@@ -15,6 +15,13 @@ def timed_out(step: str, limit: float | None = None) -> StageFailure:
     return StageFailure(reason="TIMEOUT", message=f"{where} stopped at {when}.", step=step)
 
 
+def died(step: str) -> StageFailure:
+    """The process ended without a report, and nobody knows more."""
+    what = f'The process of step "{step}"' if step else "A process of this job"
+    message = f"{what} died without an exception: it called os._exit, crashed, or was killed."
+    return StageFailure(reason="PROCESS_DIED", message=message, step=step)
+
+
 def describe(error: BaseException) -> StageFailure:
     """The failure that `error` means."""
     match error:

@@ -4,8 +4,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from dioptra_workers.stage.events import Event, StepChanged
+from dioptra_workers.stage.events import Event, LogLine, StepChanged
 from dioptra_workers.stage.journal import journal_of, read_journal
+from dioptra_workers.stage.live import TIMEOUT_MARK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,12 @@ def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None
         shutil.rmtree(work, ignore_errors=True)
         journal.unlink(missing_ok=True)
     return LastWords(events=events[first:], step=running_step(events))
+
+
+def killed_at_timeout(words: LastWords | None) -> LogLine | None:
+    """What the stage's own watchdog said when it ended the process; None if it did not."""
+    said = (event for event in (words.events if words else ()) if isinstance(event, LogLine))
+    return next((line for line in said if line.message == TIMEOUT_MARK), None)
 
 
 def running_step(events: tuple[Event, ...]) -> str:

@@ -10,6 +10,7 @@ from ray.util import get_node_ip_address
 from dioptra_workers.stage import capture, warm
 from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.interrupt import Kind
+from dioptra_workers.stage.isolation import run_isolated
 from dioptra_workers.stage.live import Push
 from dioptra_workers.stage.postmortem import LastWords, last_words
 from dioptra_workers.stage.request import Batch, Places, StageReport, StageRequest
@@ -21,14 +22,8 @@ PUSH_TIMEOUT = 5.0
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def stage_task(request: StageRequest, *arguments: Any) -> Any:
     """Run a stage; one Ray object for each of its returns."""
-    results = run_stage(request, *arguments, node=_node(), push=_pusher(request))
-    return results[0] if len(results) == 1 else results
-
-
-@ray.remote(max_retries=0, max_calls=1)  # type: ignore[untyped-decorator]
-def isolated_stage_task(request: StageRequest, *arguments: Any) -> Any:
-    """Run a stage in a process that does nothing else, before or after."""
-    results = run_stage(request, *arguments, node=_node(), push=_pusher(request))
+    run = run_isolated if request.isolated else run_stage
+    results = run(request, *arguments, node=_node(), push=_pusher(request))
     return results[0] if len(results) == 1 else results
 
 
@@ -43,7 +38,11 @@ class WarmProcess:
 
 
 def _run(request: StageRequest, later: warm.Later) -> StageReport:
-    (report,) = run_stage(request, node=_node(), push=_pusher(request), later=later)
+    node, push = _node(), _pusher(request)
+    if request.isolated:
+        (report,) = run_isolated(request, node=node, push=push)
+    else:
+        (report,) = run_stage(request, node=node, push=push, later=later)
     return cast(StageReport, report)
 
 

@@ -90,6 +90,7 @@ class StageRequest:
         round: How often the stage was tried before.
         followed: Whether other stages wait for it: then it also returns a gate.
         shares_files: Whether other stages take its workspace delta.
+        isolated: Whether it must have a process of its own.
     """
 
     job: JobContext
@@ -102,6 +103,7 @@ class StageRequest:
     round: int = 0
     followed: bool = False
     shares_files: bool = False
+    isolated: bool = False
 
     @property
     def directory(self) -> str:
@@ -113,6 +115,12 @@ class StageRequest:
     def num_returns(self) -> int:
         """Report, gate if followed, one payload an export, delta if files are shared."""
         return 1 + self.followed + len(self.stage.exports) + self.shares_files
+
+
+def is_isolated(description: Mapping[str, Any]) -> bool:
+    """Whether every stage of a plan must have a process of its own."""
+    execution = description.get("execution") or {}
+    return bool(execution.get("isolation") == "process")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,14 +79,14 @@ def run_stage(
     stage = request.stage
     first, last = len(stage.after), len(stage.after) + len(stage.inputs)
     if not all(arguments[:first]):
-        return _returns(request, StageReport(outcome="skipped"), None)
+        return returns(request, StageReport(outcome="skipped"), None)
     run = _StageRun(request, node or Node(), push)
     report, made = run.run(arguments[first:last], arguments[last:])
     if later is None:
         run.clean_up()
     else:
         later(run.clean_up)
-    return _returns(request, report, made)
+    return returns(request, report, made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,8 @@ class _Made:
     delta: Payload | None
 
 
-def _returns(request: StageRequest, report: StageReport, made: _Made | None) -> tuple[Any, ...]:
+def returns(request: StageRequest, report: StageReport, made: _Made | None) -> tuple[Any, ...]:
+    """What `run_stage` returns."""
     gate = (made is not None,) if request.followed else ()
     exports = made.exports if made else (None,) * len(request.stage.exports)
     delta = (made.delta if made else None,) if request.shares_files else ()
@@ -170,7 +171,7 @@ class _StageRun:
         feed, interrupter = self._feed, self._interrupter
         try:
             # Before the environment is restored: its credentials are hidden from plugins.
-            store = _store(self._request.places.store_url)
+            store = store_of(self._request.places.store_url)
             # The feed ends after the interrupter: nothing interrupts what comes afterwards.
             with self._journal, pristine(), capture(self._journal), feed, interrupter:
                 made = self._make(store, inputs, deltas)
@@ -285,7 +286,7 @@ def _load_inputs(
 
 
 @functools.lru_cache(maxsize=16)
-def _store(url: str) -> ArtifactStore:
+def store_of(url: str) -> ArtifactStore:
     """One store a process: it reads its settings, and keeps its connections."""
     alias.install()
     return open_store(url)

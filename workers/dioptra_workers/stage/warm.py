@@ -12,7 +12,13 @@ from typing import Any
 
 from dioptra_ray.planning.plan import Plan
 from dioptra_workers.stage.frames import read_frame, read_job, write_frame, write_report
-from dioptra_workers.stage.request import JobContext, Places, StageReport, StageRequest
+from dioptra_workers.stage.request import (
+    JobContext,
+    Places,
+    StageReport,
+    StageRequest,
+    is_isolated,
+)
 
 _KEPT = 64
 _plans: dict[str, Plan] = {}
@@ -39,6 +45,7 @@ class WarmOrder:
             artifact_tasks=plan.artifact_tasks,
             stage=plan.stages[0],
             round=self.round,
+            isolated=is_isolated(plan.description),
         )
 
 
