@@ -241,3 +241,26 @@ async def test_alternatives_that_cannot_be_planned_are_named(deployment: Deploym
     error = await refused(deployment.create_sweep(grid, entrypoint="torn", swaps={"w1": "pgd"}))
     assert codes(error) == [("sweep.variant", "$.space")]
     assert "with w0=fgsm:" in str(error)
+
+
+async def test_a_stored_entrypoint_that_is_wrong_is_refused_with_every_problem(
+    deployment: Deployment,
+) -> None:
+    graph = {
+        "data": {"load": []},
+        "other": {"wash": ["$data"]},
+        "short": {"clean": []},
+        "typed": {"fgsm": ["$data", "much"]},
+        "lost": {"clean": ["$nothing"]},
+        "self": {"clean": ["$self"]},
+    }
+    wrong = entrypoints.EntrypointContent(name="wrong", description={**SWAPPED, "graph": graph})
+    await _register(deployment, wrong)
+    error = await refused(deployment.create_job("wrong"))
+    assert [code for code, _ in codes(error)] == [
+        "arg.positional_mismatch",
+        "call.missing_required",
+        "ref.unresolvable@step",
+        "step.cycle",
+        "step.unknown_task",
+    ]

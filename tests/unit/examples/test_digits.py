@@ -45,7 +45,11 @@ def metric(result: RunResult, name: str) -> float:
 
 def test_nothing_is_wrong_with_the_project(project: Project, composed: Composed) -> None:
     assert project.warnings == ()
-    assert {name: one.issues for name, one in composed.items()} == {"train": (), "attack": ()}
+    assert {name: one.issues for name, one in composed.items()} == {
+        "train": (),
+        "attack": (),
+        "attack_swap": (),
+    }
 
 
 @pytest.mark.usefixtures("plugins")
@@ -104,6 +108,19 @@ def test_attack_leaves_a_table_and_a_figure(
     assert list(table["digit"]) == list(range(10))
     assert 0 < metric(result, "mean_perturbation") <= 0.1
     assert result.artifacts["examples"].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd"])
+def test_the_attack_as_a_swap_does_the_same(
+    name: str, composed: Composed, digits: Path, training: RunResult
+) -> None:
+    model = Artifact(path=training.artifacts["model"], task=READER)
+    chosen = run_entrypoint(
+        composed, "attack_swap", digits, swaps={"attack": name}, artifacts={"trained_model": model}
+    )
+    by_parameter = attack(composed, digits, training, attack=name)
+    for measured in ("robust_accuracy", "mean_perturbation"):
+        assert metric(chosen, measured) == metric(by_parameter, measured)
 
 
 def test_unknown_attack_says_which_there_are(

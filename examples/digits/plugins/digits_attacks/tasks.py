@@ -37,6 +37,18 @@ def attack_images(
 
 
 @pyplugs.register
+def fgsm(model: DigitNet, test: DigitSplit, eps: float) -> DigitSplit:
+    """The attack with one step, as a task of its own."""
+    return attack_images(model, test, "fgsm", eps)
+
+
+@pyplugs.register
+def pgd(model: DigitNet, test: DigitSplit, eps: float, steps: int = 20) -> DigitSplit:
+    """The attack with many steps, as a task of its own."""
+    return attack_images(model, test, "pgd", eps, steps)
+
+
+@pyplugs.register
 def evaluate_attack(model: DigitNet, test: DigitSplit, adversarial: DigitSplit) -> pd.DataFrame:
     """Accuracy before and after the attack, for each digit; the means become metrics."""
     with one_thread():
