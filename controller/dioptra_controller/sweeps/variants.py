@@ -74,8 +74,10 @@ def combinations(space: Space) -> Iterator[Choices]:
         for chosen in product(*map(dict.fromkeys, aliases)):
             yield dict(zip(names, chosen, strict=True))
         return
-    found = {_key(choices): choices for choices in map(choices_of, reversed(space.points))}
-    yield from reversed(found.values())
+    found: dict[tuple[tuple[str, str], ...], Choices] = {}
+    for choices in map(choices_of, space.points):
+        found.setdefault(_key(choices), choices)
+    yield from found.values()
 
 
 def write_variants(plans: list[tuple[Choices, str]]) -> str:
