@@ -53,7 +53,9 @@ class Controller:
         await asyncio.to_thread(self._store.check)
         self._hub = Hub(self.database)
         self.database.on_commit = self._hub.committed
-        await self._hub.start(self._settings.lease_seconds)
+        await self._hub.start(
+            self._settings.lease_seconds, forget_runners=self._settings.forget_runners
+        )
         services = make_services(self.database, self._store, self._hub, self._settings)
         self._server = Server(services, token=token)
         self.address = await self._server.start(self._settings.listen)

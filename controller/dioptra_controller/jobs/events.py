@@ -39,6 +39,7 @@ class Progress:
         end_time: When it reached its final state.
         failure: Why it failed.
         artifacts: Ids of its artifacts.
+        reason: Why it came to be there, when that is not plain.
     """
 
     state: JobState
@@ -48,6 +49,7 @@ class Progress:
     end_time: dt.datetime | None
     failure: Failure | None
     artifacts: tuple[int, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ def write_progress(progress: Progress) -> str:
         _write_time(progress.end_time),
         progress.failure and progress.failure.to_json(),
         list(progress.artifacts),
+        *([progress.reason] if progress.reason else []),
     ]
     return json.dumps(content, separators=(",", ":"))
 
@@ -149,7 +152,7 @@ def _read_event(row: Any) -> JobEvent:
 
 
 def _read_progress(data: list[Any]) -> Progress:
-    state, attempt, steps, start, end, failure, artifacts = data
+    state, attempt, steps, start, end, failure, artifacts, *more = data
     return Progress(
         state=JobState(state),
         attempt=attempt,
@@ -158,6 +161,7 @@ def _read_progress(data: list[Any]) -> Progress:
         end_time=_read_time(end),
         failure=Failure(**failure) if failure else None,
         artifacts=tuple(artifacts),
+        reason=more[0] if more else "",
     )
 
 

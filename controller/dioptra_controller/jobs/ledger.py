@@ -8,6 +8,7 @@ of its connection. A ledger that is not written has changed nothing.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -74,6 +75,7 @@ class Ledger:
         *,
         failure: Failure | None = None,
         artifacts: tuple[int, ...] = (),
+        reason: str = "",
     ) -> None:
         """Give a job its next life; nothing happens when that is the one that it has."""
         before, job.life = job.life, life
@@ -99,7 +101,7 @@ class Ledger:
             job.steps = {}
         if life.state.is_final:
             self._end(job, failure, artifacts)
-        self._append_state(job)
+        self._append_state(job, reason)
 
     def change_step(self, job: OpenJob, change: StepChange) -> None:
         """Change a step and say so."""
@@ -182,8 +184,9 @@ class Ledger:
             changes[before] -= 1
             changes[after] += 1
 
-    def _append_state(self, job: OpenJob) -> None:
-        self._append(job, "state", events.write_progress(job.progress()))
+    def _append_state(self, job: OpenJob, reason: str) -> None:
+        progress = replace(job.progress(), reason=reason)
+        self._append(job, "state", events.write_progress(progress))
 
     def _append_step(self, job: OpenJob, step: str) -> None:
         self._append(job, "step", events.write_step(step, job.steps[step], job.life.attempt))

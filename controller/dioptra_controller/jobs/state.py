@@ -90,6 +90,13 @@ class JobLife:
             return self.end(JobState.FAILED)
         return JobLife(state=JobState.QUEUED, attempt=self.attempt)
 
+    def hand_back(self) -> "JobLife":
+        """The runner stops in good order: that is nobody's failure, however often it happens."""
+        self._require(JobState.STARTED, "handed back by its runner")
+        if self.cancel_requested:
+            return self.end(JobState.CANCELLED)
+        return JobLife(state=JobState.QUEUED, attempt=self.attempt)
+
     def _require(self, state: JobState, change: str) -> None:
         if self.state is not state:
             raise IllegalTransitionError(f"a job that is {self.state} cannot be {change}")

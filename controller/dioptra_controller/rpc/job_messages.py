@@ -72,7 +72,7 @@ def write_job(
         queue=job.queue,
         description=job.description,
         state=JOB_STATES[now.state],
-        reason=explain_wait(job.queue, runners) if queued else "",
+        reason=(now.reason or explain_wait(job.queue, runners)) if queued else "",
         attempt=now.attempt,
         parameters=write_mapping(job.parameters),
         artifact_inputs=job.artifact_inputs,

@@ -86,21 +86,25 @@ class RunnerServicer(pb_grpc.RunnerServiceServicer):
             )
 
     async def _listen(self, session: Session, requests: AsyncIterator[pb.ConnectRequest]) -> None:
-        """Hear the runner until it hangs up, and commit what it has said."""
+        """Hear the runner until it leaves or hangs up, and commit what it has said."""
         inbox: asyncio.Queue[list[Report] | None] = asyncio.Queue(_WAITING_BATCHES)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hear(session, requests, inbox))
+                hearing = tasks.create_task(self._hear(session, requests, inbox))
                 tasks.create_task(self._commit(session, inbox))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        if hearing.result():
+            await self._hub.leave(session)
 
     async def _hear(
         self,
         session: Session,
         requests: AsyncIterator[pb.ConnectRequest],
         inbox: asyncio.Queue[list[Report] | None],
-    ) -> None:
+    ) -> bool:
+        """Return whether the runner said goodbye."""
+        leaves = False
         async for request in requests:
             self._hub.heard(session)
             match request.WhichOneof("message"):
@@ -110,7 +114,11 @@ class RunnerServicer(pb_grpc.RunnerServiceServicer):
                     await inbox.put(list(map(messages.read_report, request.reports.reports)))
                 case "hello":
                     raise InvalidRequestError("a runner says hello only once")
+                case "goodbye":
+                    leaves = True
+                    break
         await inbox.put(None)
+        return leaves
 
     async def _commit(self, session: Session, inbox: asyncio.Queue[list[Report] | None]) -> None:
         """Commit what has come; what comes meanwhile makes the next transaction."""

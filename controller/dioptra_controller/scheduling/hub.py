@@ -80,10 +80,18 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._writes: set[asyncio.Task[Any]] = set()
 
-    async def start(self, lease_seconds: float) -> None:
-        """Begin to assign jobs and to mind leases, those of the time before included."""
+    async def start(self, lease_seconds: float, *, forget_runners: bool = False) -> None:
+        """Begin to assign jobs and to mind leases, those of the time before included.
+
+        Args:
+            lease_seconds: How long a runner may be silent.
+            forget_runners: Whether no runner of the time before is alive.
+        """
         self.lease_seconds = lease_seconds
         holders = await self._database.read(assignments.list_leaseholders)
+        if forget_runners and holders:
+            await self.write(leases.expire, list(holders), now=self.now())
+            holders = {}
         self._sessions.expect(holders)
         self._tasks = [
             asyncio.create_task(self._assign_always(), name="hub-assign"),
@@ -184,6 +192,14 @@ class Hub:
         """The stream has ended; its leases live on until their time is over."""
         self._sessions.remove(session)
         _log.info("runner.disconnected", runner=session.introduction.name)
+
+    async def leave(self, session: Session) -> None:
+        """The runner stops in good order: queue its jobs again, for others."""
+        who = session.introduction
+        async with self._lease_lock:
+            self._sessions.retire(session)
+            count = await self.write(leases.hand_back, who.runner_id, now=self.now())
+        _log.info("runner.left", runner=who.name, jobs=count)
 
     def heard(self, session: Session) -> None:
         """The runner said something, which extends its leases."""

@@ -15,6 +15,11 @@ from dioptra_controller.jobs.state import JobState
 from dioptra_controller.scheduling.assignments import load_assignments
 from dioptra_controller.scheduling.messages import Cancellation, Greeting, Lease
 
+_WHAT_NOW = {
+    JobState.QUEUED: "the job is queued again",
+    JobState.FAILED: "the job is given up",
+    JobState.CANCELLED: "the job was to be stopped anyway",
+}
 _STARTED = JOBS.c.state == JobState.STARTED.value
 
 
@@ -60,13 +65,31 @@ def expire(connection: sa.Connection, runner_ids: Sequence[str], *, now: dt.date
     """Take the jobs of lost runners back; return how many there were."""
     ledger = Ledger(connection, now)
     lost = ledger.open_where(_STARTED & JOBS.c.runner_id.in_(runner_ids))
-    query = sa.select(RUNNERS.c.runner_id, RUNNERS.c.name)
-    query = query.where(RUNNERS.c.runner_id.in_(runner_ids))
-    names = dict(iter(connection.execute(query)))
+    names = _names(connection, runner_ids)
     for job in lost:
         _lose(ledger, job, names.get(job.life.runner_id or "", "?"))
     ledger.write()
     return len(lost)
+
+
+def hand_back(connection: sa.Connection, runner_id: str, *, now: dt.datetime) -> int:
+    """Queue the jobs of a runner again that stops in good order; return how many there were."""
+    ledger = Ledger(connection, now)
+    held = ledger.open_where(_STARTED & (JOBS.c.runner_id == runner_id))
+    runner = _names(connection, [runner_id]).get(runner_id, "?")
+    for job in held:
+        life = job.life.hand_back()
+        what_now = _WHAT_NOW[life.state]
+        text = f"runner {runner} was stopped and handed attempt {life.attempt} back; {what_now}"
+        _warn(ledger, job, text)
+        ledger.move(job, life, reason=text)
+    ledger.write()
+    return len(held)
+
+
+def _names(connection: sa.Connection, runner_ids: Sequence[str]) -> dict[str, str]:
+    query = sa.select(RUNNERS.c.runner_id, RUNNERS.c.name)
+    return dict(iter(connection.execute(query.where(RUNNERS.c.runner_id.in_(runner_ids)))))
 
 
 def end_late(connection: sa.Connection, *, now: dt.datetime, grace: dt.timedelta) -> None:
@@ -101,18 +124,16 @@ def _is_late(now: dt.datetime, grace: dt.timedelta) -> sa.ColumnElement[bool]:
 
 def _lose(ledger: Ledger, job: OpenJob, runner: str) -> None:
     life = job.life.lose_runner()
-    what_now = {
-        JobState.QUEUED: "the job is queued again",
-        JobState.FAILED: "the job is given up",
-        JobState.CANCELLED: "the job was to be stopped anyway",
-    }[life.state]
-    text = f"attempt {life.attempt} was lost with runner {runner}; {what_now}"
-    line = LogLine(
-        time=ledger.now, level=LEVELS["WARNING"], logger="dioptra_ray", step="", message=text
-    )
-    ledger.append_log(job, line)
+    text = f"attempt {life.attempt} was lost with runner {runner}; {_WHAT_NOW[life.state]}"
+    _warn(ledger, job, text)
     failure = None
     if life.state is JobState.FAILED:
         message = f"its runner was lost {life.attempt} times, the last one was {runner}"
         failure = Failure(reason="RUNNER_LOST", message=message, retryable=True)
-    ledger.move(job, life, failure=failure)
+    ledger.move(job, life, failure=failure, reason=text)
+
+
+def _warn(ledger: Ledger, job: OpenJob, text: str) -> None:
+    level = LEVELS["WARNING"]
+    line = LogLine(time=ledger.now, level=level, logger="dioptra_ray", step="", message=text)
+    ledger.append_log(job, line)

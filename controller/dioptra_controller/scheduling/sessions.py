@@ -112,6 +112,11 @@ class Sessions:
         if self._sessions.get(runner_id) is session:
             del self._sessions[runner_id]
 
+    def retire(self, session: Session) -> None:
+        """Give the runner nothing any more; its stream goes on until it has its answer."""
+        self.remove(session)
+        self._heard.pop(session.introduction.runner_id, None)
+
     def heard(self, session: Session) -> None:
         """The runner said something."""
         session.last_seen = dt.datetime.now(dt.UTC)

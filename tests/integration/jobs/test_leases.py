@@ -293,3 +293,65 @@ async def test_the_hub_knows_its_runners_and_why_jobs_wait(
 async def test_an_unknown_plan_is_not_found(deployment: Deployment) -> None:
     request = pb.GetPlanRequest(digest="sha256:none")
     assert isinstance(await refused(deployment.runner_service.GetPlan(request)), NotFoundError)
+
+
+async def goodbye(runner: FakeRunner) -> None:
+    """Leave, and wait until the controller has ended the stream."""
+    await runner.call.write(pb.ConnectRequest(goodbye=pb.Goodbye()))
+    with pytest.raises(ConnectionError, match="OK"):
+        await runner.expect("nothing")
+
+
+async def test_a_runner_that_leaves_hands_its_jobs_back_at_once(deployment: Deployment) -> None:
+    created = await deployment.create_job()
+    async with deployment.runner() as first, deployment.runner(queues=["other"]):
+        lease = (await first.assignment()).lease
+        await first.send(first.make(lease, logs_appended=log("before")))
+        await goodbye(first)
+        job = await deployment.get_job(created.id)
+        assert (job.state, job.attempt) == (job_pb2.JOB_STATE_QUEUED, 1)
+        said = await messages(deployment, created.id)
+        assert said[0] == "before"
+        assert "was stopped and handed attempt 1 back; the job is queued again" in said[1]
+        watched = deployment.jobs.WatchJob(job_pb.WatchJobRequest(id=created.id))
+        events = [await watched.read() for _ in range(3)]
+        watched.cancel()
+        assert "handed attempt 1 back" in events[2].job_state_changed.job.reason
+    async with deployment.runner() as second:
+        again = (await second.assignment()).lease
+        assert (again.job_id, again.attempt) == (created.id, 2)
+        await second.finish(again)
+    assert (await deployment.get_job(created.id)).state == job_pb2.JOB_STATE_FINISHED
+
+
+async def test_leaving_is_no_failure_however_often(deployment: Deployment) -> None:
+    created = await deployment.create_job()
+    for attempt in range(1, 6):
+        async with deployment.runner() as runner:
+            assert (await runner.assignment()).lease.attempt == attempt
+            await goodbye(runner)
+    assert (await deployment.get_job(created.id)).state == job_pb2.JOB_STATE_QUEUED
+
+
+async def test_what_was_to_be_stopped_is_cancelled_when_its_runner_leaves(
+    deployment: Deployment, runner: FakeRunner
+) -> None:
+    created = await deployment.create_job()
+    await runner.assignment()
+    await deployment.jobs.CancelJob(job_pb.CancelJobRequest(id=created.id))
+    await goodbye(runner)
+    assert (await deployment.get_job(created.id)).state == job_pb2.JOB_STATE_CANCELLED
+
+
+async def test_runners_that_are_known_to_be_dead_are_not_waited_for(
+    deployment: Deployment, runner: FakeRunner
+) -> None:
+    created = await deployment.create_job()
+    await runner.assignment()
+    await deployment.hub.stop()
+    hub = Hub(deployment.database)
+    deployment.database.on_commit = hub.committed
+    await hub.start(30, forget_runners=True)
+    await hub.stop()
+    job = await deployment.get_job(created.id)
+    assert (job.state, job.attempt) == (job_pb2.JOB_STATE_QUEUED, 1)

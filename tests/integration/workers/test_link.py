@@ -52,6 +52,7 @@ class FakeController(RunnerServiceServicer):
         self.reports: list[pb.Report] = []
         self.received: list[int] = []
         self.heartbeats = 0
+        self.goodbyes = 0
         self.committing = True
         self.revoke = False
         self.refuse: tuple[grpc.StatusCode, str] | None = None
@@ -87,6 +88,9 @@ class FakeController(RunnerServiceServicer):
         async for request in requests:
             if request.WhichOneof("message") == "heartbeat":
                 self.heartbeats += 1
+            if request.WhichOneof("message") == "goodbye":
+                self.goodbyes += 1
+                self.break_stream()
             for report in request.reports.reports:
                 self.received.append(report.sequence)
                 if self.committing and report.sequence > len(self.reports):
@@ -356,3 +360,43 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+async def test_leaving_hands_back_what_runs_and_reports_no_end_of_it(
+    controller, lab, describe, tmp_path
+):
+    fake, address = controller
+    link = make_link(lab, address)
+    running = asyncio.create_task(link.run())
+    await fake.until(lambda: fake.hellos)
+    fake.assign(901, plan_of(lab, describe, {"a": {"wait": str(tmp_path / "never")}}))
+    await fake.until(lambda: fake.of(901))
+    link.retire()
+    fake.assign(902, plan_of(lab, describe, {"a": {"say": "too late"}}))
+    lab.driver.cancel((901, 1))
+    await asyncio.wait_for(lab.driver.wait_until_idle(), 60)
+    link.leave()
+    await asyncio.wait_for(running, 60)
+    assert fake.goodbyes == 1
+    assert fake.end(901) is None
+    assert fake.of(902) == []
+    await link.close()
+
+
+async def test_what_could_not_be_said_before_is_said_before_goodbye(controller, lab, describe):
+    fake, address = controller
+    link = make_link(lab, address)
+    running = asyncio.create_task(link.run())
+    await fake.until(lambda: fake.hellos)
+    fake.committing = False
+    fake.assign(911, plan_of(lab, describe, {"a": {"say": "x"}}))
+    await fake.until(lambda: fake.received)
+    await asyncio.wait_for(lab.driver.wait_until_idle(), 60)
+    link.retire()
+    link.leave()
+    fake.committing = True
+    fake.break_stream()
+    await asyncio.wait_for(running, 60)
+    assert fake.goodbyes == 1
+    assert fake.end(911).outcome == pb.ATTEMPT_OUTCOME_FINISHED
+    await link.close()

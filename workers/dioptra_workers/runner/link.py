@@ -85,9 +85,12 @@ class Link:
         self._cancelled: set[LeaseKey] = set()
         self._jobs: set[asyncio.Task[None]] = set()
         self._welcomed = False
+        self._retired = False
+        self._leaves = False
+        self._said_goodbye = False
 
     async def run(self) -> None:
-        """Serve the controller until cancelled; reconnects when the stream is lost.
+        """Serve the controller until we have left; reconnects when the stream is lost.
 
         Raises:
             RefusedError: The controller refused this runner when it first came.
@@ -97,12 +100,23 @@ class Link:
             try:
                 async for _ in self._serve():
                     backoff = SHORTEST_BACKOFF
+                if self._said_goodbye:
+                    return
             except grpc.aio.AioRpcError as error:
                 if error.code() in _FINAL and not self._welcomed:
                     raise RefusedError(error.details()) from None
                 log.warning("link.lost: %s %s", error.code().name, error.details())
             await asyncio.sleep(backoff * random.uniform(0.7, 1.3))  # noqa: S311 - only spreads
             backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    def retire(self) -> None:
+        """Take no more jobs, and say nothing of those that are stopped from now on."""
+        self._retired = True
+
+    def leave(self) -> None:
+        """Hand back what is held, and end `run` once the controller knows; retire before."""
+        self._leaves = True
+        self._flush.set()
 
     async def close(self) -> None:
         """Forget all jobs and leave; nothing is reported any more."""
@@ -157,7 +171,7 @@ class Link:
         for lease in map(read_lease, welcome.revoked):
             if self._held.pop(lease, None) is not None:
                 self._driver.cancel(lease)
-        if self._outbox.has_unsent:
+        if self._outbox.has_unsent or self._leaves:
             self._flush.set()
 
     def _handle(self, response: pb.ConnectResponse) -> None:
@@ -183,8 +197,8 @@ class Link:
 
     def _assigned(self, assignment: pb.Assignment) -> None:
         lease = read_lease(assignment.lease)
-        if lease in self._held:
-            return  # said again after a reconnection
+        if lease in self._held or self._retired:
+            return  # said again after a reconnection, or handed back with all others
         self._held[lease] = 0
         job = asyncio.create_task(self._run_job(lease, assignment))
         self._jobs.add(job)
@@ -210,7 +224,7 @@ class Link:
             )
             ended = JobEnded(outcome="failed", failure=failure)
         self._cancelled.discard(lease)
-        if lease in self._held:
+        if lease in self._held and (ended.outcome == "finished" or not self._retired):
             self._held[lease] = self._outbox.append(write_end(lease, ended))
             self._flush.set()
 
@@ -236,6 +250,10 @@ class Link:
                 while self._outbox.is_waiting:
                     await self._acknowledged.wait()
                     self._acknowledged.clear()
+            if self._leaves:
+                await stream.write(pb.ConnectRequest(goodbye=pb.Goodbye()))
+                self._said_goodbye = True
+                return
 
     async def _beat(self, stream: Any, seconds: float) -> None:
         while True:

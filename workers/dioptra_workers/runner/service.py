@@ -12,6 +12,7 @@ from dioptra_workers.runner.link import Link, RefusedError
 from dioptra_workers.settings import RunnerSettings
 
 STOP_SECONDS = 10.0
+GOODBYE_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +59,18 @@ async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Ev
         except RefusedError as error:
             log.error("runner.refused: %s", error)  # noqa: TRY400 - the trace says nothing more
             code = 1
-    for task in (serving, stopping, warming):
-        task.cancel()
-    await asyncio.gather(serving, stopping, warming, return_exceptions=True)
+    link.retire()
+    warming.cancel()
+    await asyncio.gather(warming, return_exceptions=True)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STOP_SECONDS):
             await driver.stop()
+    if not serving.done():
+        # Only now: nobody else may begin the next attempt of a job that still runs here.
+        link.leave()
+        await asyncio.wait({serving}, timeout=GOODBYE_SECONDS)
+    for task in (serving, stopping):
+        task.cancel()
+    await asyncio.gather(serving, stopping, return_exceptions=True)
     await link.close()
     return code

@@ -204,7 +204,9 @@ class Job(_message.Message):
     state: Global___JobState.ValueType
     """Where it is."""
     reason: _builtins.str
-    """While queued: why it still waits, such as "no runner serves queue gpu"."""
+    """While queued: why it still waits, such as "no runner serves queue gpu", or why it has to
+    wait again.
+    """
     attempt: _builtins.int
     """Which attempt runs or ran last; 0 before the first."""
     sweep_id: _builtins.int

@@ -57,3 +57,13 @@ def test_a_job_ends_only_in_a_final_state() -> None:
             STARTED.end(state)
     with pytest.raises(IllegalTransitionError):
         QUEUED.end(JobState.FINISHED)
+
+
+def test_handing_back_queues_without_a_limit_and_obeys_a_cancellation() -> None:
+    life = QUEUED
+    for _ in range(10):
+        life = life.lease("r").hand_back()
+    assert (life.state, life.attempt, life.runner_id) == (JobState.QUEUED, 10, None)
+    assert STARTED.request_cancel().hand_back().state is JobState.CANCELLED
+    with pytest.raises(IllegalTransitionError):
+        QUEUED.hand_back()
