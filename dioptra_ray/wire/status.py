@@ -7,6 +7,7 @@ the issues of a description as an `IssueList`, and for what is worth repeating a
 from typing import Final
 
 import grpc
+import grpc.aio
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -80,8 +81,8 @@ def from_status(status: status_pb2.Status) -> errors.DioptraError:
 
 
 def from_rpc_error(error: grpc.RpcError) -> errors.DioptraError:
-    """Read what a stub raised."""
-    if not isinstance(error, grpc.Call):
+    """Read what a stub raised, of either kind of channel."""
+    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
         return errors.InternalError(str(error))
     try:
         status = rpc_status.from_call(error)

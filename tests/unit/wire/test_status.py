@@ -91,3 +91,18 @@ def test_plain_rpc_errors(code: grpc.StatusCode, kind: type[errors.DioptraError]
     error = from_rpc_error(FakeCall(code, "why"))
     assert type(error) is kind
     assert "why" in error.message
+
+
+def test_a_refusal_of_an_asyncio_channel_is_understood() -> None:
+    issue = Issue(severity="error", code="step.cycle", message="round and round")
+    status = to_status(errors.InvalidDescriptionError("bad", [issue], entrypoint="e"))
+    error = grpc.aio.AioRpcError(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString())),
+        details="bad",
+    )
+    back = from_rpc_error(error)
+    assert isinstance(back, errors.InvalidDescriptionError)
+    assert back.issues == (issue,)
+    assert back.metadata == {"entrypoint": "e"}
