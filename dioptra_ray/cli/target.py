@@ -39,6 +39,7 @@ class Target:
             token=token,
             state_dir=self.state_dir,
             patience=PATIENCE if patience is None else patience,
+            tell=lambda text: click.echo(text, err=True),
         )
 
     def options(self) -> str:

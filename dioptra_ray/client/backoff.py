@@ -16,11 +16,15 @@ class Backoff:
 
     Attributes:
         patience: Seconds without any success after which to give up.
+        failing: Told whenever there is a reason to wait.
+        working: Told of every success.
     """
 
     patience: float
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    failing: Callable[[], None] = lambda: None
+    working: Callable[[], None] = lambda: None
     _delay: float = field(default=FIRST_DELAY, init=False)
     _failing_since: float | None = field(default=None, init=False)
 
@@ -28,6 +32,7 @@ class Backoff:
         """Start over: the other side answered."""
         self._delay = FIRST_DELAY
         self._failing_since = None
+        self.working()
 
     def wait(self) -> bool:
         """Wait before the next attempt; False, at once, when patience is at its end."""
@@ -37,6 +42,7 @@ class Backoff:
         left = self.patience - (now - self._failing_since)
         if left <= 0:
             return False
+        self.failing()
         jittered = self._delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
         self.sleep(min(jittered, left))
         self._delay = min(self._delay * FACTOR, LONGEST_DELAY)

@@ -1,5 +1,6 @@
 """The blocking client."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -54,6 +55,7 @@ class Client:
         token: str | None = None,
         state_dir: str | Path | None = None,
         patience: float = 30.0,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Connect; nothing is sent before the first call.
 
@@ -63,6 +65,8 @@ class Client:
             state_dir: State directory of the embedded deployment, if not the usual one.
             patience: For how many seconds calls and watches try to reach a controller
                 that does not answer.
+            tell: Told, in words for people, when a watch has lost the controller, and when
+                it goes on.
 
         Raises:
             UnavailableError: No address is given and no embedded deployment is up.
@@ -71,7 +75,7 @@ class Client:
             deployment = find_deployment(state_dir)
             address, token = deployment.address, token or deployment.token
         self.address = address
-        self._connection = Connection(address, token=token, patience=patience)
+        self._connection = Connection(address, token=token, patience=patience, tell=tell)
         self.artifacts = Artifacts(self._connection)
         self.jobs = Jobs(self._connection, self.artifacts)
         self.sweeps = Sweeps(self._connection)

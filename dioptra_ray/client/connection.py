@@ -12,11 +12,13 @@ import grpc
 
 from dioptra_ray.client.backoff import Backoff
 from dioptra_ray.client.cancellation import Cancellation, CancelledError
+from dioptra_ray.client.outage import Outage
 from dioptra_ray.errors import DioptraError, UnavailableError
 from dioptra_ray.wire.status import from_rpc_error
 
 MAX_MESSAGE: Final = 80 * 1024 * 1024  # an import of 64 MiB, and what surrounds it
 CALL_SECONDS: Final = 60.0
+PROBE_SECONDS: Final = 2.0
 OPTIONS: Final = (
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -41,8 +43,16 @@ Response = TypeVar("Response")
 class Connection:
     """A channel to one controller."""
 
-    def __init__(self, address: str, *, token: str | None, patience: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str | None,
+        patience: float,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.address = address
+        self._outage = Outage(tell)
         self.patience = patience
         self.channel = grpc.insecure_channel(address, options=OPTIONS)
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
@@ -52,10 +62,13 @@ class Connection:
         self.channel.close()
 
     def backoff(self, cancellation: Cancellation | None = None) -> Backoff:
-        """A fresh sequence of delays."""
-        if cancellation is None:
-            return Backoff(patience=self.patience)
-        return Backoff(patience=self.patience, sleep=cancellation.sleep)
+        """A fresh sequence of delays between the attempts at a stream."""
+        return Backoff(
+            patience=self.patience,
+            sleep=time.sleep if cancellation is None else cancellation.sleep,
+            failing=self._outage.begin,
+            working=self._outage.end,
+        )
 
     def call(
         self,
@@ -93,6 +106,8 @@ class Connection:
             TimeoutError: The monotonic clock has reached the deadline.
             CancelledError: It was cancelled through `cancellation`.
         """
+        if self._outage.is_on:
+            self._probe()
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         call = method(request, metadata=self._metadata, timeout=left)
         try:
@@ -109,7 +124,7 @@ class Connection:
 
     def retry(self, attempt: Callable[[], Response]) -> Response:
         """Try until it works, fails for good, or patience is at its end."""
-        backoff = self.backoff()
+        backoff = Backoff(patience=self.patience)
         while True:
             try:
                 return attempt()
@@ -117,6 +132,18 @@ class Connection:
                 explained = self._explain(error)
             if not isinstance(explained, UnavailableError) or not backoff.wait():
                 raise explained
+
+    def _probe(self) -> None:
+        """See whether the controller is back: a stream that it has taken may be silent."""
+        check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            "/grpc.health.v1.Health/Check"
+        )
+        try:
+            check(b"", timeout=PROBE_SECONDS)
+        except grpc.RpcError as error:
+            if isinstance(from_rpc_error(error), UnavailableError):
+                return
+        self._outage.end()
 
     def _explain(self, error: grpc.RpcError) -> DioptraError:
         explained = from_rpc_error(error)

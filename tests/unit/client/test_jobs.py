@@ -341,3 +341,27 @@ def test_cancel_and_retry(controller, client) -> None:
     assert client.jobs.cancel(7).status == "started"
     assert client.jobs.retry(7).id == 8
     assert controller.requests[1].request_id
+
+
+def test_a_lost_watch_is_told_once_and_its_return_before_anything_happens(controller) -> None:
+    told: list[str] = []
+    back = threading.Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if "again" in text and "trying" not in text:
+            back.set()
+
+    def lose_connection(request, _):
+        if request.after_sequence:
+            # A job that says nothing for long: people want to know all the same.
+            assert back.wait(30)
+            yield from EVENTS[request.after_sequence :]
+        else:
+            yield from EVENTS[:2]
+            raise UnavailableError("going down")
+
+    controller.on("WatchJob", lose_connection)
+    with Client(controller.address, patience=20.0, tell=tell) as client:
+        assert len(list(client.jobs.watch(7))) == 5
+    assert told == ["connection lost, trying again", "connected again"]

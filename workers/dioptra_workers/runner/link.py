@@ -32,6 +32,7 @@ FLUSH_SECONDS = 0.02
 
 FEWEST_SLOTS = 4
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_METADATA_BYTES = 1024 * 1024
 SHORTEST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
 _FINAL = {
@@ -70,6 +71,8 @@ class Link:
             settings.controller,
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                # Statuses carry every issue of a description in their metadata.
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.keepalive_time_ms", 20_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
             ],
