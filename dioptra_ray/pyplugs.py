@@ -191,9 +191,7 @@ def info(package: str, plugin: str, func: str | None = None) -> PluginInfo:
         functions = _records.get(package, {}).get(plugin)
     place = f"{package}.{plugin}" if package else plugin
     if functions is None:
-        raise UnknownPluginError(
-            f"Module {place!r} registers no function. Decorate one with @pyplugs.register."
-        )
+        raise UnknownPluginError(_say_nothing_registered(place))
     if func is None:
         func = next(iter(functions))
     try:
@@ -251,6 +249,18 @@ def get_factory(package: str) -> Callable[..., Callable[..., Any]]:
 def call_factory(package: str) -> Callable[..., Any]:
     """`call` for one package."""
     return partial(call, package)
+
+
+def _say_nothing_registered(module: str) -> str:
+    from dioptra_ray.plugins.grafting import is_foreign  # noqa: PLC0415 - only for errors
+
+    found = sys.modules.get(module)
+    if found is not None and is_foreign(found):
+        return (
+            f"{module!r} is an installed module ({found.__file__}), which hides the plugin's file "
+            "of the same name. Rename the plugin or the file."
+        )
+    return f"Module {module!r} registers no function. Decorate one with @pyplugs.register."
 
 
 def _load(package: str, plugin: str) -> None:

@@ -22,6 +22,7 @@ from dioptra_ray.project.config import ArtifactEntry, FunctionEntry, OutputEntry
 from dioptra_ray.project.contradictions import contradictions, missing_task
 from dioptra_ray.project.hints import HintTypes
 from dioptra_ray.project.model import ArtifactTask, FunctionTask, Place, TaskInput, TaskOutput
+from dioptra_ray.project.shadowing import shadowed
 from dioptra_ray.project.sources import PluginSource
 
 
@@ -38,6 +39,7 @@ class PluginTasks:
 def source_tasks(source: PluginSource, type_names: Container[str]) -> PluginTasks:
     """The tasks that the source alone defines, typed by their hints."""
     tasks = PluginTasks()
+    tasks.issues.extend(shadowed(source))
     for file, module in source.modules.items():
         tasks.issues.extend(module.issues)
         for function in module.functions:

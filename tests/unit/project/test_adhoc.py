@@ -47,3 +47,31 @@ def test_files_without_tasks_use_the_plugins_of_the_folder(tmp_path: Path) -> No
 def test_missing_folder_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         describe_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("asyncio/tasks.py", "asyncio.tasks"),
+        ("json/decoder.py", "json.decoder"),
+        ("os/path.py", "os.path"),
+        ("xml/etree/mine.py", "xml.etree"),
+        ("json/__init__.py", "json"),
+        ("random.py", "random"),
+    ],
+)
+def test_a_module_that_python_hides_is_an_error(tmp_path: Path, path: str, module: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(SOURCE)
+    (issue,) = describe_folder(tmp_path).issues
+    assert (issue.severity, issue.code) == ("error", "plugin.hidden")
+    assert issue.message.startswith(f"{module} is a module of Python itself")
+    assert "rename the plugin or the file" in issue.message
+
+
+@pytest.mark.parametrize("path", ["asyncio/mine.py", "json/sub/decoder.py", "mine/decoder.py"])
+def test_other_modules_of_such_plugins_are_fine(tmp_path: Path, path: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(SOURCE)
+    (tmp_path / path).with_name("__init__.py").write_text("")
+    assert describe_folder(tmp_path).issues == ()

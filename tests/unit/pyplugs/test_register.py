@@ -83,3 +83,8 @@ def test_lookups_say_what_there_is() -> None:
     pyplugs.register(function("two"))
     with pytest.raises(pyplugs.UnknownPluginFunctionError, match="one, two"):
         pyplugs.get("pack.sub", "mod", "three")
+
+
+def test_a_module_that_an_installed_one_hides_is_said_to_be_hidden():
+    with pytest.raises(pyplugs.UnknownPluginError, match=r"'yaml.loader' is an installed module"):
+        pyplugs.get("yaml", "loader", "load_data")
