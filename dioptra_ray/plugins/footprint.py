@@ -10,10 +10,13 @@ import random
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _SIGNALS = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+further: list[Callable[[], Any]] = []
+"""What else whoever runs jobs undoes after each: functions whose results are compared."""
 
 
 def footprint() -> tuple[Any, ...]:
@@ -32,6 +35,7 @@ def footprint() -> tuple[Any, ...]:
         random.getstate(),
         _numpy(),
         _torch(),
+        *(look() for look in further),
     )
 
 

@@ -14,6 +14,7 @@ from dioptra_ray.language.graph import find_references, parse_reference, read_in
 from dioptra_ray.planning.plan import PluginBundle
 from dioptra_ray.plugins.activation import activate
 from dioptra_ray.store import ArtifactStore, artifact_key
+from dioptra_workers.stage.interpreter import intact
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import ArtifactInput, StageRequest, StoredArtifact
 
@@ -131,7 +132,7 @@ def read_foreign_inputs(
     """Read what another version of a plugin must read; that version is active meanwhile."""
     values: dict[str, dict[str, Any]] = {}
     for plugin, inputs in foreign.items():
-        with activate(prepare((plugin,), store=store, cache=cache)):
+        with activate(prepare((plugin,), store=store, cache=cache)), intact():
             values.update(read_inputs(inputs, store=store, directory=directory))
     return values
 

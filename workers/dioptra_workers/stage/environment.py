@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import signal
+import struct
 import sys
 import threading
 import warnings
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from dioptra_workers.stage import interpreter
 
 HIDDEN_VARIABLES = ("DIOPTRA_S3_ACCESS_KEY", "DIOPTRA_S3_SECRET_KEY", "RAY_AUTH_TOKEN")
 """Not for plugins: they reach artifacts through their job only."""
@@ -57,6 +60,7 @@ def _restore_logger(logger: logging.Logger, state: _LoggerState) -> None:
 @contextmanager
 def pristine() -> Iterator[None]:
     """Run the body as in a fresh process, and undo what it does to this one."""
+    interpreter.prepare()
     directory = _current_directory()
     variables = os.environb.copy()
     arguments = list(sys.argv)
@@ -79,21 +83,23 @@ def pristine() -> Iterator[None]:
         os.umask(mask)
         if logging.root.manager.disable != disabled:
             logging.disable(disabled)
-        for logger in _loggers():
-            _restore_logger(logger, loggers.get(logger, _NEW_LOGGER))
+        if {logger: _state(logger) for logger in _loggers()} != loggers:
+            for logger in _loggers():
+                _restore_logger(logger, loggers.get(logger, _NEW_LOGGER))
         _restore_signals(handlers)
         sys.stdin, sys.stdout, sys.stderr = streams
         sys.excepthook, threading.excepthook = hooks
         if warnings.filters != filters:
             warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001
+        interpreter.note()
 
 
 def reseed() -> None:
     """Draw the random state of all loaded generators from the operating system."""
     random.seed()
     if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed()
+        numpy.random.seed(list(struct.unpack("4I", os.urandom(16))))
     if (torch := sys.modules.get("torch")) is not None and hasattr(torch, "default_generator"):
         _reseed_torch(torch)
 
