@@ -21,7 +21,9 @@ async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
         error, WorkerCrashedError | OutOfMemoryError | NodeDiedError | ActorDiedError
     ):
         return StageFailure(
-            reason="INTERNAL", message=f"Ray could not run the stage: {_first_line(error)}"
+            reason="INTERNAL",
+            message=f"Ray could not run the stage: {_first_line(error)}",
+            error_type=type(getattr(error, "cause", None) or error).__name__,
         )
     if isinstance(error, OutOfMemoryError):
         message = f"{what[0].upper()}{what[1:]} was killed because its node ran out of memory."

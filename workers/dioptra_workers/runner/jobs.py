@@ -44,6 +44,9 @@ GRACE = 1.0
 LATE_EVENTS = 5.0
 """Seconds to wait for events that a stage delivered to the sink before it ended."""
 
+MOST_EXCUSES = 2
+"""So often a stage is repeated that failed because of the process it was given."""
+
 Emit = Callable[[Sequence[Event]], None]
 
 
@@ -207,9 +210,13 @@ class JobRun:
 
     def _settle(self, state: StageState, report: StageReport) -> None:
         failure = report.failure
-        if failure is not None and self._stopping is None and _may_repeat(state, failure):
-            self._repeat(state, failure)
-            return
+        if failure is not None and self._stopping is None:
+            if _may_be_excused(state, failure):
+                self._excuse(state, failure)
+                return
+            if _may_repeat(state, failure):
+                self._repeat(state, failure)
+                return
         state.outcome = report.outcome
         self._artifacts += report.artifacts
         if failure is not None and self._failure is None and self._stopping != "cancelled":
@@ -220,13 +227,23 @@ class JobRun:
 
     def _repeat(self, state: StageState, failure: StageFailure) -> None:
         name, tries = state.stage.name, state.stage.max_retries + 1
-        self._log(f"Try {state.round + 1} of {tries} of stage {name} failed: {failure.message}")
+        state.repeated += 1
+        self._log(f"Try {state.repeated} of {tries} of stage {name} failed: {failure.message}")
+        self._again(name)
+
+    def _excuse(self, state: StageState, failure: StageFailure) -> None:
+        state.excused += 1
+        name = state.stage.name
+        self._log(f"Stage {name} runs again, in another process: {failure.message}")
+        self._again(name)
+
+    def _again(self, name: str) -> None:
         again = with_descendants(self._order.plan, name)
         for other in again:
             later = self._states[other]
             self._orphans.pop(other, None)
             later.request = replace(later.request, round=later.round + 1)
-            later.seen, later.node_id, later.outcome = 0, "", None
+            later.seen, later.node_id, later.outcome, later.begun = 0, "", None, False
         for other in again:
             self._submit(other)
 
@@ -253,6 +270,7 @@ class JobRun:
         for event in fresh:
             if isinstance(event, StepChanged):
                 self._phases[event.step] = event.phase
+                state.begun = True
         if fresh:
             self._emit_events(fresh)
 
@@ -282,4 +300,11 @@ class JobRun:
 
 def _may_repeat(state: StageState, failure: StageFailure) -> bool:
     hopeless = failure.reason == "NOT_PICKLABLE"
-    return state.round < state.stage.max_retries and not hopeless
+    return state.repeated < state.stage.max_retries and not hopeless
+
+
+def _may_be_excused(state: StageState, failure: StageFailure) -> bool:
+    """Whether it suffered from its process: ours broke, or died before a step began."""
+    broken = failure.reason == "INTERNAL" and bool(failure.error_type)
+    died = failure.reason == "PROCESS_DIED" and not state.begun
+    return (broken or died) and state.excused < MOST_EXCUSES

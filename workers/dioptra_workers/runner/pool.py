@@ -102,7 +102,8 @@ class WarmPool:
             result = await member.run(order, request)
         finally:
             del self._running[order.lease]
-        if isinstance(result, StageReport):
+        # One that retires ends by itself, and is replaced when it has.
+        if isinstance(result, StageReport) and not result.retire:
             self._release(member)
         return result
 

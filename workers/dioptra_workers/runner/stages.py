@@ -20,6 +20,9 @@ class StageState:
         seen: How many of its events have arrived.
         node_id: Where it runs; empty until it said so.
         outcome: How it ended; None while it has not.
+        begun: Whether a step of it was said to run, in the present round.
+        repeated: How often it was tried again because it failed.
+        excused: How often it was repeated for what was not its fault.
     """
 
     stage: Stage
@@ -28,6 +31,9 @@ class StageState:
     seen: int = 0
     node_id: str = ""
     outcome: Outcome | None = None
+    begun: bool = False
+    repeated: int = 0
+    excused: int = 0
 
     @property
     def round(self) -> int:

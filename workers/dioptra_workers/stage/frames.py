@@ -20,11 +20,12 @@ from dioptra_workers.stage.request import (
 )
 
 LENGTH = struct.Struct("!I")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def write_frame(value: Any) -> bytes:
     """A value as a frame: its length, then JSON."""
-    content = json.dumps(value, separators=(",", ":")).encode()
+    content = _encode(value).encode()
     return LENGTH.pack(len(content)) + content
 
 
@@ -94,12 +95,13 @@ def write_report(report: StageReport) -> list[Any]:
         report.first_event,
         [write_event(event) for event in report.events],
         [(one.name, one.key, one.manifest_json) for one in report.artifacts],
+        report.retire,
     ]
 
 
 def read_report(values: list[Any]) -> StageReport:
     """Read what `write_report` wrote."""
-    outcome, failure, first, events, artifacts = values
+    outcome, failure, first, events, artifacts, retire = values
     return StageReport(
         outcome=outcome,
         failure=None if failure is None else _read_failure(failure),
@@ -109,6 +111,7 @@ def read_report(values: list[Any]) -> StageReport:
             StoredArtifact(name=name, key=key, manifest_json=manifest)
             for name, key, manifest in artifacts
         ),
+        retire=retire,
     )
 
 

@@ -1,16 +1,19 @@
 """The thin skin that puts plain functions on Ray."""
 
 import functools
+import os
 import sys
+from dataclasses import replace
 from typing import Any, cast
 
 import ray
 from ray.util import get_node_ip_address
 
-from dioptra_workers.stage import capture, warm
+from dioptra_workers.stage import capture, interpreter, warm
 from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.isolation import run_isolated
+from dioptra_workers.stage.leaving import CALLS_FOR_EVER, leave_after_this_task
 from dioptra_workers.stage.live import Push
 from dioptra_workers.stage.postmortem import LastWords, last_words
 from dioptra_workers.stage.request import Batch, Places, StageReport, StageRequest
@@ -19,11 +22,13 @@ from dioptra_workers.stage.run import Node, run_stage
 PUSH_TIMEOUT = 5.0
 
 
-@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+@ray.remote(max_retries=0, max_calls=CALLS_FOR_EVER)  # type: ignore[untyped-decorator]
 def stage_task(request: StageRequest, *arguments: Any) -> Any:
     """Run a stage; one Ray object for each of its returns."""
     run = run_isolated if request.isolated else run_stage
     results = run(request, *arguments, node=_node(), push=_pusher(request))
+    if results[0].retire and not request.isolated:
+        leave_after_this_task()
     return results[0] if len(results) == 1 else results
 
 
@@ -35,12 +40,16 @@ class WarmProcess:
         """Do so until the runner hangs up."""
         _node()
         warm.serve(path, key, lambda order, later: _run(order.request(places), later))
+        # At once and whatever a step has left: handlers, threads, a spoiled interpreter.
+        os._exit(0)
 
 
 def _run(request: StageRequest, later: warm.Later) -> StageReport:
     node, push = _node(), _pusher(request)
     if request.isolated:
         (report,) = run_isolated(request, node=node, push=push)
+        # The process that the stage had is gone, whatever it was.
+        report = replace(report, retire=False)
     else:
         (report,) = run_stage(request, node=node, push=push, later=later)
     return cast(StageReport, report)
@@ -66,6 +75,7 @@ def warm_task() -> int:
 def _node() -> Node:
     """Prepare this process, once, and say where it is."""
     capture.install()
+    interpreter.prepare()
     return Node(id=ray.get_runtime_context().get_node_id(), address=get_node_ip_address())
 
 

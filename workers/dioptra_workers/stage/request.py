@@ -156,6 +156,7 @@ class StageReport:
         first_event: Index of the first of `events`; those before were delivered live.
         events: What it said, in order.
         artifacts: What it stored.
+        retire: Whether its process ends now, because another stage might suffer in it.
     """
 
     outcome: Outcome
@@ -163,6 +164,7 @@ class StageReport:
     first_event: int = 0
     events: tuple[Event, ...] = ()
     artifacts: tuple[StoredArtifact, ...] = ()
+    retire: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from dioptra_workers.stage.artifacts import (
 from dioptra_workers.stage.capture import capture, finish_lines
 from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.failures import describe, timed_out
+from dioptra_workers.stage.health import spoiled
+from dioptra_workers.stage.interpreter import intact
 from dioptra_workers.stage.interrupt import Interrupter
 from dioptra_workers.stage.jobfiles import write_job_files
 from dioptra_workers.stage.journal import Journal, journal_of
@@ -174,12 +177,17 @@ class _StageRun:
             store = store_of(self._request.places.store_url)
             # The feed ends after the interrupter: nothing interrupts what comes afterwards.
             with self._journal, pristine(), capture(self._journal), feed, interrupter:
-                made = self._make(store, inputs, deltas)
+                # Decimal and numpy, among others, keep their settings in the context.
+                made = copy_context().run(self._make, store, inputs, deltas)
         except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
             return self._ended_badly(error), None
         first, events = self._journal.pending()
         report = StageReport(
-            outcome="finished", first_event=first, events=events, artifacts=made.artifacts
+            outcome="finished",
+            first_event=first,
+            events=events,
+            artifacts=made.artifacts,
+            retire=bool(spoiled()),
         )
         return report, made
 
@@ -204,6 +212,8 @@ class _StageRun:
             failure=failure,
             first_event=first,
             events=events,
+            # Not a step, but what runs it: what a job has done to it may last.
+            retire=bool(spoiled()) or (failure is not None and failure.reason == "INTERNAL"),
         )
 
     def _make(
@@ -222,7 +232,7 @@ class _StageRun:
         bundles = plugins_with_readers(request.plugins, needed)
         foreign = foreign_inputs(bundles, needed)
         values = read_foreign_inputs(foreign, store=store, cache=self._cache, directory=work)
-        with activate(prepare(bundles, store=store, cache=self._cache)):
+        with activate(prepare(bundles, store=store, cache=self._cache)), intact():
             own = [given for given in needed if given.name not in values]
             values |= read_inputs(own, store=store, directory=work)
             return self._execute(plan.program, inputs, values, before, store)

@@ -59,7 +59,7 @@ Later = Callable[[Callable[[], None]], None]
 
 
 def serve(path: str, key: str, run: Callable[[WarmOrder, Later], StageReport]) -> None:
-    """Run what comes over the socket at `path`, until it is closed.
+    """Run what comes over the socket at `path`, until it is closed or this process is spoiled.
 
     Args:
         path: A Unix socket of the runner.
@@ -76,10 +76,12 @@ def serve(path: str, key: str, run: Callable[[WarmOrder, Later], StageReport]) -
                 except (EOFError, ConnectionError):
                     return
                 chores: list[Callable[[], None]] = []
-                answer = None if order is None else write_report(run(order, chores.append))
-                connection.sendall(write_frame(answer))
+                report = None if order is None else run(order, chores.append)
+                connection.sendall(write_frame(report and write_report(report)))
                 for chore in chores:
                     chore()
+                if report is not None and report.retire:
+                    return
 
 
 def _read_order(values: list[Any]) -> WarmOrder | None:

@@ -1,0 +1,63 @@
+"""What one job does to its process is no other job's misfortune."""
+
+import pytest
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SOURCE = """
+    import builtins, json, os, sys, time
+    from dioptra import pyplugs
+    from dioptra_ray import current_job
+
+    @pyplugs.register
+    def pid():
+        current_job().log_metric("pid", os.getpid())
+
+    @pyplugs.register
+    def patch():
+        json.dumps = None
+        builtins.open = None
+        sys.meta_path.clear()
+
+    @pyplugs.register
+    def break_ours():
+        import dioptra_workers.stage.run as ours
+        def broken(*_):
+            raise RuntimeError("broken by a job")
+        ours.write_job_files.__code__ = broken.__code__
+
+    @pyplugs.register
+    def close_stream():
+        sys.stdout.close()
+
+    @pyplugs.register
+    def close_descriptors():
+        os.close(0)
+        os.close(1)
+        os.close(2)
+
+    @pyplugs.register
+    def die_later():
+        import threading
+        def die():
+            os._exit(9)
+        threading.Timer(0.3, die).start()
+"""
+NAMES = ("pid", "patch", "break_ours", "close_stream", "close_descriptors")
+TASKS = {name: ([], None) for name in NAMES}
+ON_RAY = {"execution": {"steps": {"a": {"num_cpus": 0.5}}}}
+"""Not for the warm pool."""
+
+
+@pytest.mark.parametrize("sections", [{}, ON_RAY], ids=["warm", "ray"])
+@pytest.mark.parametrize("bad", NAMES[1:])
+async def test_a_job_that_ruins_its_process_fails_no_other_job(lab, describe, bad, sections):
+    graph = {"a": {bad: {}}}
+    for _ in range(3):
+        ended, _ = await lab.run(describe(graph, TASKS, **sections), {"p": SOURCE})
+        assert ended.outcome == "finished", ended
+    jobs = [
+        lab.start(describe({"a": {"pid": {}}}, TASKS, **sections), {"p": SOURCE}) for _ in range(8)
+    ]
+    ends = [await job.end() for job in jobs]
+    assert [ended.outcome for ended in ends] == ["finished"] * 8, ends
