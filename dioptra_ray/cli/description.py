@@ -18,10 +18,10 @@ from dioptra_ray.planning.declarations import Declaration
 from dioptra_ray.project import read_project
 from dioptra_ray.project.adhoc import PluginFolder, describe_folder
 from dioptra_ray.project.compose import ComposedEntrypoint, compose_description
+from dioptra_ray.project.folder import CONFIG_NAME, read_files
 
 # How far above an entrypoint's file its project may begin.
 MAX_LEVELS: Final = 5
-CONFIG_NAME: Final = "dioptra.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +132,8 @@ def find_project(file: Path) -> ProjectPlace | None:
         if not config.is_file():
             continue
         try:
-            entries = tomllib.loads(config.read_text(encoding="utf-8")).get("entrypoints", [])
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            entries = tomllib.loads(config.read_bytes().decode("utf-8-sig")).get("entrypoints", [])
+        except (ValueError, RecursionError):
             return None
         for entry in entries if isinstance(entries, list) else []:
             path = entry.get("path") if isinstance(entry, dict) else None
@@ -147,11 +147,8 @@ def find_project(file: Path) -> ProjectPlace | None:
 
 
 def _describe_in_project(file: Path, place: ProjectPlace) -> Described:
-    from dioptra_ray.client.project import read_project_files  # noqa: PLC0415 - only here
-
-    found = read_project_files(place.config)
     try:
-        project = read_project(found.files, found.config_path)
+        project = read_project(read_files(place.config), place.config.name)
     except InvalidDescriptionError as error:
         return Described(file=file, issues=_below(place, error.issues), project=place)
     entrypoint = next(one for one in project.entrypoints if one.name == place.entrypoint)

@@ -9,13 +9,11 @@ so what cannot be read here is left out, and missed there.
 
 import io
 import posixpath
-import tomllib
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from dioptra_ray.errors import ExhaustedError, InvalidRequestError, NotFoundError
 from dioptra_ray.plugins.bundle import MAX_BYTES as MAX_UNPACKED
@@ -24,10 +22,9 @@ from dioptra_ray.plugins.bundle import (
     check_path,
     pack,
     read_archive,
-    read_folder,
 )
+from dioptra_ray.project.folder import CONFIG_NAME, named_paths, read_files
 
-CONFIG_NAME: Final = "dioptra.toml"
 MAX_ARCHIVE: Final = 64 * 1024 * 1024
 _ARCHIVES: Final = (".tar.gz", ".tgz", ".zip")
 
@@ -70,14 +67,7 @@ def read_project_files(path: Path) -> ProjectFiles:
     if path.is_file() and path.name.endswith(_ARCHIVES):
         return _read_archive(path)
     config = path / CONFIG_NAME if path.is_dir() else path
-    if not config.is_file():
-        raise NotFoundError(f"there is no file {config}", path=str(config))
-    content = config.read_bytes()
-    files = {config.name: content}
-    root = config.resolve().parent
-    for reference in _references(content):
-        files.update(_read(root, reference))
-    return ProjectFiles(config_path=config.name, files=files)
+    return ProjectFiles(config_path=config.name, files=read_files(config))
 
 
 def _read_archive(path: Path) -> ProjectFiles:
@@ -89,7 +79,7 @@ def _read_archive(path: Path) -> ProjectFiles:
     config = min(found, key=lambda name: (name.count("/"), name))
     prefix = config.removesuffix(CONFIG_NAME)
     inner = {name.removeprefix(prefix): data for name, data in files.items()}
-    wanted = {posixpath.normpath(one) for one in _references(inner[CONFIG_NAME])}
+    wanted = {posixpath.normpath(one) for one in named_paths(inner[CONFIG_NAME])}
     kept = {
         name: data
         for name, data in inner.items()
@@ -112,31 +102,3 @@ def _read_zip(content: bytes) -> dict[str, bytes]:
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as error:
         raise InvalidRequestError(f"this zip archive cannot be read: {error}") from error
     return files
-
-
-def _references(content: bytes) -> Iterator[str]:
-    """The paths of plugins and entrypoints; none of a TOML file that cannot be parsed."""
-    try:
-        data: dict[str, Any] = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return
-    for key in ("plugins", "entrypoints"):
-        entries = data.get(key)
-        for entry in entries if isinstance(entries, list) else []:
-            path = entry.get("path") if isinstance(entry, dict) else None
-            if isinstance(path, str) and path:
-                yield path
-
-
-def _read(root: Path, reference: str) -> dict[str, bytes]:
-    if "\0" in reference:
-        return {}
-    target = (root / reference).resolve()
-    if not target.is_relative_to(root) or target == root:
-        return {}
-    relative = target.relative_to(root).as_posix()
-    if target.is_file():
-        return {relative: target.read_bytes()}
-    if target.is_dir():
-        return {f"{relative}/{path}": data for path, data in read_folder(target).items()}
-    return {}

@@ -1,4 +1,4 @@
-"""One entrypoint of a project on disk, put together: for tests and scripts."""
+"""Projects on disk: the files that belong to one, and one entrypoint put together."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ def compose_entrypoint(project: str | Path, name: str) -> ComposedEntrypoint:
     """
     path = Path(project)
     config = path / CONFIG_NAME if path.is_dir() else path
-    read = read_project(_read_files(config), config.name)
+    read = read_project(read_files(config), config.name)
     found = next((one for one in read.entrypoints if one.name == name), None)
     if found is None:
         names = [one.name for one in read.entrypoints]
@@ -46,15 +46,23 @@ def compose_entrypoint(project: str | Path, name: str) -> ComposedEntrypoint:
     return composed
 
 
-def _read_files(config: Path) -> dict[str, bytes]:
-    """The registration and what it names; what is not there is missed by the reader."""
+def read_files(config: Path) -> dict[str, bytes]:
+    """The registration and what it names, by path relative to its folder.
+
+    What is wrong with it is for the reader to say, all at once and with positions: what is
+    not there, or outside of the folder, is left out here, and missed there.
+
+    Raises:
+        NotFoundError: There is no such file.
+        ExhaustedError: A plugin folder holds too much.
+    """
     try:
         content = config.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise NotFoundError(f"There is no file {str(config)!r}.", file=str(config)) from None
     files = {config.name: content}
     root = config.resolve().parent
-    for named in _named_paths(content):
+    for named in named_paths(content):
         target = (root / named).resolve()
         if not target.is_relative_to(root) or target == root:
             continue
@@ -66,7 +74,8 @@ def _read_files(config: Path) -> dict[str, bytes]:
     return files
 
 
-def _named_paths(content: bytes) -> Iterator[str]:
+def named_paths(content: bytes) -> Iterator[str]:
+    """The paths of plugins and entrypoints that a registration names; none if it is no TOML."""
     try:
         data: Mapping[str, Any] = tomllib.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):  # said by the reader, with its place

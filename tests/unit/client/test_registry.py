@@ -131,3 +131,12 @@ def test_an_entrypoint_tells_defaults_from_none(controller, client) -> None:
         ("b", False, None),
     ]
     assert entrypoint.document == {"graph": {}}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_registration_with_a_mark_or_too_deep_is_left_to_the_controller(tmp_path, nested):
+    text = "x = " + "[" * 5000 if nested else '[[entrypoints]]\npath = "e.yaml"\n'
+    (tmp_path / "dioptra.toml").write_text(text, encoding="utf-8-sig")
+    (tmp_path / "e.yaml").write_text("graph: {}")
+    found = read_project_files(tmp_path)
+    assert set(found.files) == {"dioptra.toml"} | (set() if nested else {"e.yaml"})
