@@ -5,11 +5,13 @@ from typing import Final
 
 import click
 
+from dioptra_ray.cli.wording import clean
 from dioptra_ray.errors import (
     DioptraError,
     InternalError,
     InvalidDescriptionError,
     NotFoundError,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -50,9 +52,15 @@ def _explain(error: DioptraError) -> None:
         show_issues(error.issues, err=True)
     if isinstance(error, UnavailableError) and "dioptra-ray up" not in error.message:
         click.echo("Is it up? `dioptra-ray up` starts an embedded deployment.", err=True)
+    if isinstance(error, UnauthenticatedError):
+        click.echo(
+            "Name the file with the deployment's token: --token-file FILE, or DIOPTRA_TOKEN_FILE. "
+            "That of an embedded deployment is `token` in its state directory.",
+            err=True,
+        )
     if isinstance(error, InternalError):
         click.echo("The log of the controller says more.", err=True)
 
 
 def _say(message: str) -> None:
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {clean(message)}", err=True)

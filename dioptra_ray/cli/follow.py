@@ -8,6 +8,7 @@ import click
 from dioptra_ray.cli.exits import CANCELLED, FAILED
 from dioptra_ray.cli.output import Output, between, cell, seconds
 from dioptra_ray.cli.target import Target
+from dioptra_ray.cli.wording import Styled, clean
 from dioptra_ray.wire.jobs import JobEvent, JobRecord, LogRecord, Step
 
 if TYPE_CHECKING:
@@ -71,12 +72,13 @@ def say_how_to_return(noun: str, number: int, target: Target, output: Output) ->
 def log_line(record: LogRecord) -> str:
     """A log record as a line: time, step, level and logger where they say something."""
     time = record.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
-    step = f"{record.step} | " if record.step else ""
+    step = f"{clean(record.step)} | " if record.step else ""
+    message = clean(record.message)
     if record.logger in {"stdout", "stderr"}:
-        return f"{click.style(time, dim=True)} {step}{record.message}"
+        return f"{click.style(time, dim=True)} {step}{message}"
     level = click.style(f"{record.level:<7}", fg=LEVEL_COLOURS.get(record.level))
-    logger = click.style(record.logger, dim=True)
-    return f"{click.style(time, dim=True)} {step}{level} {logger}: {record.message}"
+    logger = click.style(clean(record.logger), dim=True)
+    return f"{click.style(time, dim=True)} {step}{level} {logger}: {message}"
 
 
 def show_outcome(job: "Job", output: Output) -> None:
@@ -90,7 +92,7 @@ def show_outcome(job: "Job", output: Output) -> None:
     if metrics:
         output.line("metrics")
         for name, value in metrics.items():
-            output.line(f"  {name} = {cell(value)}")
+            output.line(f"  {clean(name)} = {cell(value)}")
     artifacts = sorted(job.artifacts.values(), key=lambda artifact: artifact.id)
     if artifacts:
         output.line("artifacts")
@@ -114,13 +116,13 @@ def show_failure(record: JobRecord, output: Output) -> None:
     )
     if failure.traceback:
         output.line("  traceback")
-        for line in failure.traceback.rstrip().splitlines():
+        for line in clean(failure.traceback).rstrip().splitlines():
             output.line(f"    {line}")
 
 
-def coloured(status: str) -> str:
+def coloured(status: str) -> Styled:
     """A state in its colour."""
-    return click.style(status, fg=COLOURS.get(status), bold=status == "failed")
+    return Styled(click.style(status, fg=COLOURS.get(status), bold=status == "failed"))
 
 
 def record_data(record: JobRecord) -> dict[str, object]:
@@ -153,14 +155,15 @@ def _event_line(event: JobEvent) -> str:
         return f"{time} {_step_line(event.step)}"
     if event.metric is not None:
         metric = event.metric
-        return f"{time} {metric.graph_step} | {metric.name}[{metric.step}] = {metric.value:g}"
+        name = clean(f"{metric.graph_step} | {metric.name}")
+        return f"{time} {name}[{metric.step}] = {metric.value:g}"
     return ""  # of a kind that only newer controllers know
 
 
 def _step_line(step: Step) -> str:
     took = between(step.started, step.ended)
     after = f" after {seconds(took)}" if took is not None else ""
-    return f"step {step.name} {coloured(step.status)}{after}"
+    return f"step {clean(step.name)} {coloured(step.status)}{after}"
 
 
 def _status_line(job: "Job", output: Output) -> "StatusLine | nullcontext[None]":

@@ -1,12 +1,13 @@
 """`dioptra-ray run --local`: the same description in this process, told in the same words."""
 
 import logging
+import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from dioptra_ray.cli.description import Described, describe
 from dioptra_ray.cli.exits import FAILED
 from dioptra_ray.cli.follow import coloured, log_line
 from dioptra_ray.cli.output import Output, cell, seconds
+from dioptra_ray.cli.wording import clean
 from dioptra_ray.context import MetricPoint, current_job
 from dioptra_ray.engine.errors import StepFailedError
 from dioptra_ray.errors import DioptraError, InvalidRequestError
@@ -24,6 +26,8 @@ from dioptra_ray.local import Artifact, RunResult, run
 from dioptra_ray.plugins.coerce import coerce
 from dioptra_ray.wire.jobs import LogRecord
 
+STDOUT: Final = 1
+STDERR: Final = 2
 # What coercion calls the types that descriptions have, and the types of defaults.
 _KINDS: Final = {"string": "string", "boolean": "boolean", "integer": "integer", "number": "float"}
 _BY_DEFAULT: Final = {
@@ -54,8 +58,7 @@ def run_locally(  # noqa: PLR0913 - one argument an option
     started = time.monotonic()
     with _plugins_folder(described, plugins_dir) as folder, _logging(output):
         try:
-            # What steps print is for people: a script wants nothing but JSON on stdout.
-            with redirect_stdout(sys.stderr) if output.is_json else nullcontext():
+            with _stdout_kept_for_json() if output.is_json else nullcontext():
                 result = run(
                     described.description,
                     parameters=values,
@@ -183,6 +186,22 @@ def _logging(output: Output) -> Iterator[None]:
 
 
 @contextmanager
+def _stdout_kept_for_json() -> Iterator[None]:
+    """Let steps, and the processes that they start, print to stderr: JSON alone is for scripts."""
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    try:
+        os.dup2(STDERR, STDOUT)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with suppress(OSError, ValueError):  # a step may have closed it
+            sys.stdout.flush()
+        os.dup2(kept, STDOUT)
+        os.close(kept)
+
+
+@contextmanager
 def _plugins_folder(described: Described, given: Path | None) -> Iterator[Path | None]:
     """The folder given, or one made of the plugins of the project."""
     if given is not None or described.project is None:
@@ -210,7 +229,7 @@ def _show_failure(error: StepFailedError, output: Output, took: float) -> None:
         }
         output.json({"status": "failed", "duration": took, "failure": failure})
         return
-    output.line(f"{coloured('failed')} after {seconds(took)}: {error.message}")
+    output.line(f"{coloured('failed')} after {seconds(took)}: {clean(error.message)}")
     output.fields(
         {
             "  step": error.step,
@@ -219,7 +238,7 @@ def _show_failure(error: StepFailedError, output: Output, took: float) -> None:
             "  at": f"{detail.file}:{detail.line}" if detail.file else None,
         }
     )
-    for line in detail.traceback.rstrip().splitlines():
+    for line in clean(detail.traceback).rstrip().splitlines():
         output.line(f"    {line}")
 
 

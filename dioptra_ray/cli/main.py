@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, Final
 
 import click
@@ -71,6 +72,8 @@ class LazyGroup(click.Group):
             # What a script piped us into may be gone already; find out while we can say so.
             sys.stdout.flush()
         except click.ClickException as error:
+            if _wants_json(sys.argv[1:] if args is None else args):
+                _show_json(error)
             error.show()
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
@@ -81,6 +84,19 @@ class LazyGroup(click.Group):
         except Exception as error:  # noqa: BLE001 - told apart in one place
             sys.exit(exit_code(error))
         sys.exit(result if isinstance(result, int) else 0)
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    """Whether a script reads stdout; the arguments may be wrong, so no parser says so."""
+    given = list(args)
+    return "--format=json" in given or ("--format", "json") in pairwise(given)
+
+
+def _show_json(error: click.ClickException) -> None:
+    from dioptra_ray.cli.output import Output  # noqa: PLC0415 - only for errors
+
+    described = {"reason": "USAGE", "message": error.format_message()}
+    Output("json").json({"error": described})
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import click
 
+from dioptra_ray.cli.wording import clean
 from dioptra_ray.errors import DioptraError, InvalidDescriptionError
 
 Format = Literal["text", "json"]
@@ -52,7 +53,7 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Print a table for people."""
-        cells = [[cell(value) for value in row] for row in rows]
+        cells = [[" ".join(cell(value).split("\n")) for value in row] for row in rows]
         if self.is_terminal and not self.is_json:
             from dioptra_ray.cli.terminal import print_table  # noqa: PLC0415 - rich is slow
 
@@ -65,7 +66,10 @@ class Output:
         shown = {name: cell(value) for name, value in values.items() if value not in (None, "")}
         width = max((len(name) for name in shown), default=0)
         for name, text in shown.items():
-            self.line(f"{name:<{width}}  {text}")
+            first, *others = text.split("\n")
+            self.line(f"{name:<{width}}  {first}")
+            for line in others:
+                self.line(f"{'':<{width}}  {line}".rstrip())
 
 
 def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,7 +135,7 @@ def cell(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(plain(value), ensure_ascii=False) if value else EMPTY
-    return str(value)
+    return clean(value if isinstance(value, str) else str(value))
 
 
 def seconds(value: float | None) -> str:

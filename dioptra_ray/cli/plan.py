@@ -6,7 +6,9 @@ import click
 
 from dioptra_ray.cli.assignments import with_swaps
 from dioptra_ray.cli.description import Described, describe
+from dioptra_ray.cli.output import Output, describe_error
 from dioptra_ray.cli.paths import FILE, FOLDER
+from dioptra_ray.errors import DioptraError
 from dioptra_ray.planning import PlanOptions, compile_plan, render
 from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
@@ -31,9 +33,14 @@ from dioptra_ray.plugins.bundle import pack
 )
 def plan(file: Path, swaps: dict[str, str], plugins: Path | None, format_: str, mode: str) -> None:
     """Show the stages, resources and edges, and why each cut was made."""
-    described = describe(file, plugins)
-    described.check()
-    compiled = _compile(described.choose(swaps), mode)
+    try:
+        described = describe(file, plugins)
+        described.check()
+        compiled = _compile(described.choose(swaps), mode)
+    except DioptraError as error:
+        if format_ == "json":
+            Output(format_).json({"error": describe_error(error)})
+        raise
     renderers = {
         "text": render.to_text,
         "json": Plan.to_json,

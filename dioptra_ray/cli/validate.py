@@ -11,6 +11,7 @@ from dioptra_ray.cli.exits import FAILED
 from dioptra_ray.cli.issues import describe_issues, show_issues
 from dioptra_ray.cli.output import Output, with_output
 from dioptra_ray.cli.paths import FILE, FOLDER
+from dioptra_ray.cli.wording import count
 from dioptra_ray.errors import InvalidDescriptionError
 
 
@@ -35,7 +36,8 @@ def validate(file: Path, swaps: dict[str, str], plugins: Path | None, output: Ou
         errors = sum(issue.severity == "error" for issue in described.issues)
         warnings = len(described.issues) - errors
         verdict = "valid" if described.is_valid else "invalid"
-        counts = f" ({errors} errors, {warnings} warnings)" if described.issues else ""
+        found = f"{count(errors, 'error')}, {count(warnings, 'warning')}"
+        counts = f" ({found})" if described.issues else ""
         output.line(f"{file}: {verdict}{counts}")
     return 0 if described.is_valid else FAILED
 

@@ -1,6 +1,9 @@
 """`validate`, `plan` and `run --local`: what works on a file without any server."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -213,3 +216,40 @@ def test_artifacts_of_a_local_run_need_a_task(run) -> None:
 def test_json_is_one_document(run) -> None:
     ran = run("run", "good.yaml", "--local", "--plugins", "plugins", "--format", "json")
     assert json.loads(ran.out)["status"] == "finished"
+
+
+def test_a_plan_of_what_is_wrong_is_json_with_the_issues(run, folder) -> None:
+    (folder / "bad.yaml").write_text("graph: {a: {nobody: 1}}\n")
+    ran = run("plan", folder / "bad.yaml", "--format", "json")
+    assert ran.code == 1
+    assert ran.json["error"]["reason"] == "INVALID_DESCRIPTION"
+    assert ran.json["error"]["issues"][0]["severity"] == "error"
+
+
+LOUD = """
+import os
+import subprocess
+from dioptra_ray import pyplugs
+
+
+@pyplugs.register
+def shout(x):
+    subprocess.run(["echo", "from a child"], check=True)
+    os.write(1, b"from below\\n")
+    print("from Python")
+"""
+
+
+def test_json_of_a_local_run_is_alone_on_stdout_whoever_prints(tmp_path) -> None:
+    (tmp_path / "plugins" / "loud").mkdir(parents=True)
+    (tmp_path / "plugins" / "loud" / "tasks.py").write_text(LOUD)
+    (tmp_path / "g.yaml").write_text("graph: {a: {shout: 1}}\n")
+    command = Path(sys.executable).with_name("dioptra-ray")
+    where = ("g.yaml", "--plugins", "plugins", "--format", "json")
+    done = subprocess.run(
+        [command, "run", "--local", *where],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["status"] == "finished"
+    for text in ("from a child", "from below", "from Python"):
+        assert text in done.stderr

@@ -114,3 +114,23 @@ def test_help_loads_nothing_heavy(args, modules) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "args", [("job", "show", "x", "--format", "json"), ("up", "--format=json", "--nonsense")]
+)
+def test_wrong_usage_is_json_for_scripts(run, args) -> None:
+    ran = run(*args)
+    assert ran.code == 2
+    assert ran.json["error"]["reason"] == "USAGE"
+    assert ran.json["error"]["message"] in ran.err
+
+
+def test_a_missing_token_says_how_to_give_one(remote, controller) -> None:
+    def refuse(_):
+        raise UnauthenticatedError("no token")
+
+    controller.on("GetJob", refuse)
+    ran = remote("job", "show", 1)
+    assert ran.code == 1
+    assert "--token-file" in ran.err
