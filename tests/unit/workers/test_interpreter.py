@@ -3,6 +3,7 @@
 import builtins
 import decimal
 import gc
+import importlib.util
 import json
 import locale
 import multiprocessing
@@ -19,12 +20,14 @@ import pandas as pd
 import pytest
 import torch
 
+from dioptra_ray import alias
 from dioptra_workers.stage import interpreter
 from dioptra_workers.stage.interpreter import intact
 
 
 @pytest.fixture(autouse=True)
 def _noted():
+    alias.install()
     interpreter.prepare()
     interpreter.note()
 
@@ -148,6 +151,12 @@ def test_what_a_library_is_imported_as_is_kept(tmp_path, monkeypatch):
     assert json.dumps is not patching_library.original
     assert json.loads is loads
     del sys.modules["patching_library"]
+
+
+def test_finders_that_ask_each_other_come_to_an_end():
+    with intact():
+        assert importlib.util.find_spec("dioptra.sdk") is not None
+        assert importlib.util.find_spec("no_such_module_at_all") is None
 
 
 def test_a_plugin_that_changes_settings_when_it_is_imported_is_imported_by_each_job(tmp_path):

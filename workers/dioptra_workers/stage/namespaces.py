@@ -169,6 +169,16 @@ class ImportNotes:
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """What the finders after this one find."""
+        ongoing = self._ongoing
+        if getattr(ongoing, "sought", None) == name:
+            return None  # one of the others asks all others
+        outer, ongoing.sought = getattr(ongoing, "sought", None), name
+        try:
+            return self._find(name, path, target)
+        finally:
+            ongoing.sought = outer
+
+    def _find(self, name: str, path: Any, target: Any) -> ModuleSpec | None:
         finders = sys.meta_path
         after = next((i for i, one in enumerate(finders) if one is self), len(finders)) + 1
         for finder in finders[after:]:
