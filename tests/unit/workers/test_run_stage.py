@@ -121,6 +121,7 @@ def test_a_step_finds_what_dioptra_puts_into_its_directory(request_of, store, tm
     assert report.outcome == "finished", report
     seen = read(store, report.artifacts[0].key)
     assert seen["files"] == [
+        ".dioptra",
         "artifact_parameters.json",
         "entry.yml",
         "parameters.json",
