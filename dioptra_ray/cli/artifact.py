@@ -11,6 +11,7 @@ from dioptra_ray.cli.output import Output, with_output
 from dioptra_ray.cli.paths import EITHER, NEW_FOLDER
 from dioptra_ray.cli.resources import add_commands
 from dioptra_ray.cli.target import Target, with_target
+from dioptra_ray.cli.wording import place
 
 
 @click.group()
@@ -36,10 +37,10 @@ def list_artifacts(target: Target, output: Output, **query: Any) -> None:
         output.json(found)
         return
     rows = [
-        (one.id, one.name, one.job, one.entrypoint, size(one.size), one.created, one.uri)
+        (one.id, one.name, one.job, one.entrypoint, size(one.size), one.created, place(one.uri))
         for one in found
     ]
-    output.table(["id", "name", "job", "entrypoint", "size", "created", "uri"], rows)
+    output.table(["id", "name", "job", "entrypoint", "size", "created", "stored at"], rows)
 
 
 @artifact.command()
@@ -67,7 +68,7 @@ def show(reference: str, target: Target, output: Output) -> None:
             "kind": "directory" if found.is_directory else "file",
             "size": size(found.size),
             "digest": found.digest,
-            "uri": found.uri,
+            "stored at": place(found.uri),
             "description": found.description,
             "created": found.created,
             "deleted": found.deleted,
@@ -86,7 +87,10 @@ def show(reference: str, target: Target, output: Output) -> None:
 @with_target
 @with_output
 def get(reference: str, destination: Path, overwrite: bool, target: Target, output: Output) -> None:
-    """Fetch an artifact into a folder, every checksum verified."""
+    """Copy an artifact's file or directory from the store, every checksum verified.
+
+    It gets its own name in the folder DESTINATION, which is the present one if not given.
+    """
     with target.connect() as client:
         number = find_artifact(client, reference)
         path = client.artifacts.download(number, destination, overwrite=overwrite)
@@ -110,7 +114,7 @@ def put(*, path: Path, target: Target, output: Output, **given: str) -> None:
     if output.is_json:
         output.json(stored)
     else:
-        output.line(f"artifact {stored.id} {stored.name} {stored.uri}")
+        output.line(f"artifact {stored.id} {stored.name} {place(stored.uri)}")
 
 
 @artifact.command()

@@ -8,7 +8,7 @@ import click
 from dioptra_ray.cli.exits import CANCELLED, FAILED
 from dioptra_ray.cli.output import Output, between, cell, seconds
 from dioptra_ray.cli.target import Target
-from dioptra_ray.cli.wording import Styled, clean
+from dioptra_ray.cli.wording import Styled, clean, place
 from dioptra_ray.wire.jobs import JobEvent, JobRecord, LogRecord, Step
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def show_outcome(job: "Job", output: Output) -> None:
     if artifacts:
         output.line("artifacts")
         for artifact in artifacts:
-            output.line(f"  {artifact.id}  {artifact.name}  {artifact.uri}")
+            output.line(f"  {artifact.id}  {artifact.name}  {place(artifact.uri)}")
 
 
 def show_failure(record: JobRecord, output: Output) -> None:

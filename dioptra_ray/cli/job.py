@@ -18,6 +18,7 @@ from dioptra_ray.cli.follow import (
 from dioptra_ray.cli.output import Output, between, seconds, with_output
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
+from dioptra_ray.cli.wording import place
 from dioptra_ray.wire.jobs import JobRecord, LogRecord
 from dioptra_ray.wire.values import TextValue
 
@@ -134,8 +135,10 @@ def show(job_id: int, target: Target, output: Output) -> None:
         output.table(["metric", "last value"], list(metrics.items()))
     if artifacts:
         output.line()
-        columns = ["id", "name", "size", "uri"]
-        output.table(columns, [[one[column] for column in columns] for one in artifacts])
+        listed = [(*map(one.get, ("id", "name", "size")), place(str(one["uri"]))) for one in artifacts]
+            (one["id"], one["name"], one["size"], place(str(one["uri"]))) for one in artifacts
+        ]
+        output.table(["id", "name", "size", "stored at"], listed)
 
 
 @job.command("watch")

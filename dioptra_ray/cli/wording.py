@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 _SEQUENCE: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, and moves of the cursor
@@ -23,6 +24,12 @@ def clean(text: str) -> str:
         return text
     text = text.replace("\r\n", "\n").replace("\r", " ")
     return _CONTROL.sub("", _SEQUENCE.sub("", text))
+
+
+def place(uri: str) -> str:
+    """Where something lies: of files the path, which people can open."""
+    parts = urlsplit(uri)
+    return unquote(parts.path) if parts.scheme == "file" else uri
 
 
 def count(number: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from dioptra_ray.errors import (
     AlreadyExistsError,
@@ -133,6 +134,14 @@ class ObjectArtifactStore:
         if file is None:
             raise NotFoundError(f"The artifact {key} has no file {path!r}.", key=key, path=path)
         return self._read(key, record.folder, file)
+
+    def locate(self, key: str) -> str:
+        """See `ArtifactStore`."""
+        record = self._get(key)
+        manifest, where = record.manifest, record.folder
+        if not manifest.is_directory:
+            where = _object_name(where, manifest.basename)
+        return f"{self.url.rstrip('/')}/{quote(where)}"
 
     def delete_artifact(self, key: str) -> None:
         """See `ArtifactStore`."""

@@ -68,6 +68,9 @@ class ArtifactStore(Protocol):
             NotFoundError: No such artifact, or no such file in it.
         """
 
+    def locate(self, key: str) -> str:
+        """URL of the stored file or directory itself. Raises NotFoundError."""
+
     def delete_artifact(self, key: str) -> None:
         """Delete an artifact; no error when there is none."""
 

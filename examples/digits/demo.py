@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from dioptra_ray.cli.wording import place
 from dioptra_ray.client import Client, Job, Sweep
 from dioptra_ray.embedded import down, up
 from dioptra_ray.embedded.launch import Options
@@ -73,7 +74,11 @@ def deployment(store_url: str) -> Iterator[None]:
     try:
         with console.status("Starting the embedded deployment") as status:
             up(STATE, options=options, progress=lambda text: status.update(text.capitalize()))
-        console.print(f"The embedded deployment is up; artifacts go to {options.store_url}")
+        console.print(
+            f"The embedded deployment is up; artifacts go to {place(options.store_url)}",
+            soft_wrap=True,
+            markup=False,
+        )
         yield
     finally:
         with console.status("Stopping the embedded deployment"):
@@ -193,18 +198,21 @@ def plot(results: "pd.DataFrame", path: Path) -> None:
 
 def print_places(training: Job) -> None:
     """Say what was written where, and how to get an artifact later."""
-    console.print(f"Figure:    {_short(OUT / 'robustness.png')}")
-    console.print(f"Results:   {_short(OUT / 'results.csv')}")
+    console.print(f"Figure:    {_short(OUT / 'robustness.png')}", soft_wrap=True)
+    console.print(f"Results:   {_short(OUT / 'results.csv')}", soft_wrap=True)
     console.print("Artifacts of the training:")
     for artifact in training.artifacts.values():
-        console.print(f"  {artifact.id:>4}  {artifact.basename}  {artifact.uri}", soft_wrap=True)
+        console.print(f"  {artifact.id:>4}  {place(artifact.uri)}", soft_wrap=True, markup=False)
     model = training.artifacts["model"]
+    command = _short(Path(sys.executable).with_name("dioptra-ray"))
     where = f"--state-dir {_short(STATE)}"
     console.print(
         "To get one, or to look at the jobs, start the deployment again:\n"
-        f"  dioptra-ray up {where}\n"
-        f"  dioptra-ray artifact get {model.id} {where}\n"
-        f"  dioptra-ray down {where}"
+        f"  {command} up {where}\n"
+        f"  {command} artifact get {model.id} {where}\n"
+        f"  {command} down {where}",
+        soft_wrap=True,
+        markup=False,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from dioptra_controller.rpc.encode_artifacts import write_artifact, write_lineag
 from dioptra_controller.rpc.listings import Tags
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as pb_grpc
-from dioptra_ray.errors import InvalidRequestError
+from dioptra_ray.errors import DioptraError, InvalidRequestError
 from dioptra_ray.store import ArtifactStore, Manifest
 
 
@@ -39,7 +39,8 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
     ) -> pb.GetArtifactResponse:
         """Show one with its files."""
         found, found_tags = await self._database.read(_get, request.id)
-        written = write_artifact(found, self._store.url, tags=found_tags)
+        uris = await self._locate([found])
+        written = write_artifact(found, uris[found.id], tags=found_tags)
         return pb.GetArtifactResponse(artifact=written)
 
     async def GetArtifactLineage(
@@ -47,7 +48,7 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
     ) -> pb.GetArtifactLineageResponse:
         """Show where one came from, and what was made of it."""
         found = await self._database.read(ancestry.trace, request.id, request.depth)
-        return write_lineage(found, self._store.url)
+        return write_lineage(found, await self._locate(found.artifacts.values()))
 
     async def ListArtifacts(
         self, request: pb.ListArtifactsRequest, context: Any
@@ -63,8 +64,9 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
             deleted=request.deleted,
         )
         found, found_tags = await self._database.read(_list, page, wanted)
+        uris = await self._locate(found.rows)
         rows = [
-            write_artifact(one, self._store.url, tags=found_tags, with_files=False)
+            write_artifact(one, uris[one.id], tags=found_tags, with_files=False)
             for one in found.rows
         ]
         return pb.ListArtifactsResponse(artifacts=rows, next_page_token=found.next_token)
@@ -99,8 +101,16 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
                 await asyncio.to_thread(_take, upload, request)
             path = upload.finish()
             record = await self._keep(header, reader, path)
-        written = write_artifact(record, self._store.url, tags={})
+        uris = await self._locate([record])
+        written = write_artifact(record, uris[record.id], tags={})
         return pb.UploadArtifactResponse(artifact=written)
+
+    async def _locate(self, records: Iterable[ArtifactRecord]) -> dict[int, str]:
+        """Where their bytes lie; only a directory can be asked for each of a list."""
+        plain = {one.id: f"{self._store.url.rstrip('/')}/{one.key}" for one in records}
+        if not self._store.url.startswith("file:"):
+            return plain
+        return await asyncio.to_thread(_find_files, self._store, records, plain)
 
     async def _keep(
         self, header: pb.UploadArtifactHeader, reader: catalog.Lineage, path: Path
@@ -192,3 +202,14 @@ def _close(chunks: Iterator[bytes]) -> None:
         # After a cancelled call a thread may still be inside of it; it ends by itself then.
         with contextlib.suppress(ValueError):
             close()
+
+
+def _find_files(
+    store: ArtifactStore, records: Iterable[ArtifactRecord], plain: dict[int, str]
+) -> dict[int, str]:
+    found = dict(plain)
+    for record in records:
+        # What is not there, or damaged, is said by whoever wants to read it.
+        with contextlib.suppress(DioptraError):
+            found[record.id] = store.locate(record.key)
+    return found

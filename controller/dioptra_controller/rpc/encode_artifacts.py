@@ -1,5 +1,7 @@
 """Artifacts as messages."""
 
+from collections.abc import Mapping
+
 from dioptra_controller.artifacts.ancestry import Ancestry, LineageJob
 from dioptra_controller.artifacts.catalog import ArtifactRecord
 from dioptra_controller.rpc.encode import find_timestamp, write_pin
@@ -11,7 +13,7 @@ from dioptra_ray.wire.values import write_value
 
 
 def write_artifact(
-    record: ArtifactRecord, store_url: str, *, tags: Tags, with_files: bool = True
+    record: ArtifactRecord, uri: str, *, tags: Tags, with_files: bool = True
 ) -> pb.Artifact:
     """Write an artifact; lists leave its files out."""
     lineage = record.lineage
@@ -30,7 +32,7 @@ def write_artifact(
         files=_write_files(record) if with_files else (),
         size=record.size,
         digest=record.digest,
-        uri=f"{store_url.rstrip('/')}/{record.key}",
+        uri=uri,
         create_time=to_timestamp(record.create_time),
         description=record.description,
         tags=tags.get(record.id, ()),
@@ -38,11 +40,11 @@ def write_artifact(
     )
 
 
-def write_lineage(found: Ancestry, store_url: str) -> pb.GetArtifactLineageResponse:
+def write_lineage(found: Ancestry, uris: Mapping[int, str]) -> pb.GetArtifactLineageResponse:
     """Write a lineage."""
     return pb.GetArtifactLineageResponse(
         artifacts=[
-            write_artifact(one, store_url, tags={}, with_files=False)
+            write_artifact(one, uris[one.id], tags={}, with_files=False)
             for one in found.artifacts.values()
         ],
         jobs=map(_write_job, found.jobs.values()),

@@ -1,4 +1,5 @@
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -189,3 +190,16 @@ def test_an_upload_may_have_no_lineage(client, tmp_path: Path):
     assert (len(found.artifacts), found.jobs, found.sweeps) == (1, (), ())
     with pytest.raises(NotFoundError):
         client.artifacts.lineage(99)
+
+
+def test_where_an_artifact_is_shown_to_lie_is_its_file_or_directory(client, run, tmp_path):
+    (tmp_path / "my file.txt").write_text("content")
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder" / "sub" / "a.txt").write_text("inside")
+    one = client.artifacts.upload(tmp_path / "my file.txt")
+    two = client.artifacts.upload(tmp_path / "folder")
+    for found in (client.artifacts.get(one.id), *client.artifacts.list(name=one.name)):
+        assert Path(unquote(urlsplit(found.uri).path)).read_text() == "content"
+    shown = run("artifact", "show", two.id).out
+    (place,) = (line.split(maxsplit=2)[2] for line in shown.splitlines() if "stored at" in line)
+    assert (Path(place) / "sub" / "a.txt").read_text() == "inside"

@@ -6,7 +6,7 @@ import pytest
 
 from dioptra_ray.cli.follow import coloured, log_line
 from dioptra_ray.cli.output import Output, cell
-from dioptra_ray.cli.wording import clean, count
+from dioptra_ray.cli.wording import clean, count, place
 from dioptra_ray.wire.jobs import LogRecord
 
 
@@ -62,3 +62,8 @@ def test_a_row_of_a_table_is_one_line(capsys) -> None:
 
 def test_one_is_not_many() -> None:
     assert [count(number, "error") for number in (0, 1, 2)] == ["0 errors", "1 error", "2 errors"]
+
+
+def test_what_lies_in_a_directory_is_shown_as_a_path() -> None:
+    assert place("file:///srv/my%20store/a.pt") == "/srv/my store/a.pt"
+    assert place("s3://bucket/a%20b") == "s3://bucket/a%20b"

@@ -4,11 +4,12 @@ import importlib.util
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from dioptra_ray.embedded.launch import Options
 from dioptra_ray.errors import InvalidDescriptionError, NotFoundError
@@ -127,3 +128,19 @@ def test_whatever_happens_the_deployment_is_stopped(
     result = invoke(demo, monkeypatch, outcome)
     assert result.exit_code == code
     assert deployment.calls[-1] == "down demo"
+
+
+def test_what_is_hinted_at_can_be_pasted(
+    demo: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(demo, "console", Console(highlight=False, width=40))
+    uri = "file:///a/long/way/down/to/artifacts/43/1/model/cee96c4aac09/model.pt"
+    model = SimpleNamespace(id=7, basename="model.pt", uri=uri)
+    demo.print_places(SimpleNamespace(artifacts={"model": model}))
+    lines = capsys.readouterr().out.splitlines()
+    assert "     7  /a/long/way/down/to/artifacts/43/1/model/cee96c4aac09/model.pt" in lines
+    (get,) = (line.split() for line in lines if "artifact get" in line)
+    assert Path(get[0]).exists()
+    assert get[1:4] == ["artifact", "get", "7"]
+    assert get[-2] == "--state-dir"
