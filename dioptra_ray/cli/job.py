@@ -135,7 +135,7 @@ def show(job_id: int, target: Target, output: Output) -> None:
         output.table(["metric", "last value"], list(metrics.items()))
     if artifacts:
         output.line()
-        listed = [(*map(one.get, ("id", "name", "size")), place(str(one["uri"]))) for one in artifacts]
+        listed = [
             (one["id"], one["name"], one["size"], place(str(one["uri"]))) for one in artifacts
         ]
         output.table(["id", "name", "size", "stored at"], listed)
