@@ -6,6 +6,7 @@ two versions of a plugin in one process never see each other's functions.
 """
 
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -68,6 +69,7 @@ class PluginInfo(NamedTuple):
 Records = dict[str, dict[str, dict[str, PluginInfo]]]
 """Registered functions by package, module and name, each in the order of registration."""
 
+_INSTALLED = ("stdlib", "purelib", "platlib")
 _records: Records = {}
 
 
@@ -252,12 +254,11 @@ def call_factory(package: str) -> Callable[..., Any]:
 
 
 def _say_nothing_registered(module: str) -> str:
-    from dioptra_ray.plugins.grafting import is_foreign  # noqa: PLC0415 - only for errors
-
     found = sys.modules.get(module)
-    if found is not None and is_foreign(found):
+    file = getattr(found, "__file__", None) or ""
+    if file.startswith(tuple(sysconfig.get_path(kind) for kind in _INSTALLED)):
         return (
-            f"{module!r} is an installed module ({found.__file__}), which hides the plugin's file "
+            f"{module!r} is an installed module ({file}), which hides the plugin's file "
             "of the same name. Rename the plugin or the file."
         )
     return f"Module {module!r} registers no function. Decorate one with @pyplugs.register."

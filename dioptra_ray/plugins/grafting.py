@@ -47,7 +47,6 @@ _OWN = frozenset(
         "yaml",
     }
 )
-_PYTHON = sysconfig.get_path("stdlib")
 _INSTALLED_IN = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
 
@@ -131,12 +130,6 @@ class Graft:
         if parent not in self.names or not child:
             return None
         return watched(PathFinder.find_spec(name, [str(Path(self._root, parent))]), self._watcher)
-
-
-def is_foreign(module: ModuleType) -> bool:
-    """Whether a module is of Python or an installed package, and so of no plugin."""
-    file = getattr(module, "__file__", None)
-    return isinstance(file, str) and file.startswith((*_INSTALLED_IN, _PYTHON))
 
 
 def _is_installed(module: ModuleType) -> bool:
