@@ -16,7 +16,12 @@ from typing import Any
 
 from dioptra_ray.errors import InvalidRequestError, PreconditionError
 
-_METRIC_NAME = re.compile(r"[A-Za-z]|[A-Za-z_][A-Za-z0-9_]+")
+METRIC_NAME_RULE = (
+    "a name has letters, digits and underscores, 200 at most, does not start with a digit, "
+    "and is not only an underscore"
+)
+_METRIC_NAME = re.compile(r"[A-Za-z]|[A-Za-z_][A-Za-z0-9_]{1,199}")
+_LONGEST_SHOWN = 80
 _STEP_LIMIT = 2**63
 
 
@@ -120,13 +125,16 @@ def enter_step(step: str | None) -> str | None:
     return previous
 
 
+def is_metric_name(name: Any) -> bool:
+    """Whether a metric may be called so: see `METRIC_NAME_RULE`."""
+    return isinstance(name, str) and _METRIC_NAME.fullmatch(name) is not None
+
+
 def _checked_name(name: Any) -> str:
-    if isinstance(name, str) and _METRIC_NAME.fullmatch(name):
-        return name
-    raise InvalidRequestError(
-        f"{name!r} cannot name a metric: use letters, digits and underscores, "
-        "not starting with a digit and not only an underscore."
-    )
+    if is_metric_name(name):
+        return str(name)
+    shown = repr(name) if len(repr(name)) <= _LONGEST_SHOWN else f"{repr(name)[:_LONGEST_SHOWN]}..."
+    raise InvalidRequestError(f"{shown} cannot name a metric: {METRIC_NAME_RULE}.")
 
 
 def _checked_value(name: str, value: Any) -> float:

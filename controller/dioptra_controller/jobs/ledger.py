@@ -28,8 +28,10 @@ from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.reports import Failure, LogLine, MetricPoint
 from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.steps import StepChange, change_step, interrupt
+from dioptra_ray.context import METRIC_NAME_RULE, is_metric_name
 
 _LONGEST_IN = 500
+_LONGEST_SHOWN = 80
 _INSERT_EVENT = sa.insert(JOB_EVENTS)
 _INSERT_LOG = sa.insert(JOB_LOGS)
 
@@ -131,8 +133,8 @@ class Ledger:
         A name that is not allowed is refused by a line in the job's log: the job itself has
         done nothing that should stop it.
         """
-        if not metrics.is_name(point.name):
-            text = f"metric {point.name!r} was not stored: {metrics.NAME_RULE}"
+        if not is_metric_name(point.name):
+            text = f"metric {point.name[:_LONGEST_SHOWN]!r} was not stored: {METRIC_NAME_RULE}"
             line = LogLine(
                 time=point.time,
                 level=30,

@@ -1,6 +1,5 @@
 """Metrics of jobs: one value per job, name and step; the latest one wins."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -9,14 +8,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dioptra_controller.database.job_tables import JOBS, METRICS
 from dioptra_controller.jobs.reports import MetricPoint
 from dioptra_ray.errors import NotFoundError
-
-NAME_RULE = "a name is a letter or underscore, then letters, digits and underscores"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def is_name(text: str) -> bool:
-    """Whether a metric may be called so."""
-    return _NAME.fullmatch(text) is not None
 
 
 def store(connection: sa.Connection, points: Mapping[tuple[int, str, int], MetricPoint]) -> None:

@@ -98,3 +98,11 @@ def test_steps_that_cannot_be(job, points, step) -> None:
 def test_numpy_steps(job, points) -> None:
     job.log_metric("m", 1, step=np.int64(7))
     assert points[0].step == 7
+
+
+def test_names_of_metrics_are_bounded_and_shown_in_short():
+    job = CurrentJob()
+    job.log_metric("a" * 200, 1)
+    with pytest.raises(InvalidRequestError, match="200 at most") as caught:
+        job.log_metric("a" * 100_000, 1)
+    assert len(caught.value.message) < 400
