@@ -70,6 +70,12 @@ def submit(  # noqa: PLR0913 - one argument an option
     texts, chosen = add_swaps(parse_space(space), parse_assignments(swaps, "--swap"))
     if not texts:
         raise click.UsageError("Nothing varies: give --param, or --swap with several aliases.")
+    for name, values in texts.items():
+        if twice := sorted({value for value in values if values.count(value) > 1}):
+            output.note(
+                f"Warning: {name} has {', '.join(twice)} more than once; every combination with "
+                "it is run as often"
+            )
     dimensions = {name: list(map(TextValue, values)) for name, values in texts.items()}
     with target.connect(patience=WATCH_PATIENCE if watch else None) as client:
         submitted = client.sweeps.submit(
@@ -263,7 +269,10 @@ def _show_progress(progress: SweepProgress, output: Output) -> None:
 
 
 def _trial_line(trial: TrialResult) -> str:
-    said: dict[str, Any] = {**trial.parameters, **trial.metrics}
+    # As in tables: what was chosen keeps its name.
+    said: dict[str, Any] = dict(trial.parameters)
+    for name, value in trial.metrics.items():
+        said[f"metrics.{name}" if name in said else name] = value
     values = " ".join(f"{name}={cell(value)}" for name, value in said.items())
     error = f" {trial.error}" if trial.error else ""
     took = seconds(trial.duration)

@@ -8,6 +8,8 @@ from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import sweep_service_pb2 as pb
 from dioptra_ray.api.types.v1.value_pb2 import Value
 from dioptra_ray.cli.chart import lines_of
+from dioptra_ray.cli.sweep import _trial_line
+from dioptra_ray.wire.sweeps import TrialResult
 from dioptra_ray.wire.values import write_mapping
 
 STATES = {0: job_pb2.JOB_STATE_FINISHED, 1: job_pb2.JOB_STATE_FAILED}
@@ -111,3 +113,25 @@ def test_lines_are_sorted_and_without_holes() -> None:
         "by": ["a", "a", "a", "a"],
     }
     assert lines_of(columns, x="x", y="y", by="by") == {"a": [(0.1, 2), (0.2, 1), ("auto", 4)]}
+
+
+def test_values_that_are_given_twice_are_warned_of(remote, ended) -> None:
+    ended(*GOOD)
+    ran = remote("sweep", "submit", "attack", "--param", "eps=0.1,0.2,0.1", "--format", "json")
+    assert ran.code == 0
+    assert "eps has 0.1 more than once" in ran.err
+    assert ran.json["id"] == 3
+
+
+def test_a_metric_does_not_hide_the_parameter_of_its_name() -> None:
+    row = TrialResult(
+        trial=1,
+        job=2,
+        status="finished",
+        parameters={"eps": 0.1},
+        metrics={"eps": 9.0, "loss": 1.0},
+        duration=1.0,
+        error="",
+        artifacts=(),
+    )
+    assert _trial_line(row).endswith("eps=0.1 metrics.eps=9 loss=1")
