@@ -8,6 +8,7 @@ from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1.artifact_service_pb2_grpc import ArtifactServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Described
 from dioptra_ray.client.transfer import check_upload, receive, upload_parts
 from dioptra_ray.wire.artifacts import Artifact, read_artifact
@@ -29,7 +30,7 @@ class Artifacts(Described):
         Raises:
             NotFoundError: There is no such artifact.
         """
-        request = pb.GetArtifactRequest(id=artifact)
+        request = make(pb.GetArtifactRequest, id=artifact)
         return read_artifact(self._connection.call(self._stub.GetArtifact, request).artifact)
 
     def lineage(self, artifact: int, *, depth: int = 0) -> Lineage:
@@ -42,7 +43,7 @@ class Artifacts(Described):
         Raises:
             NotFoundError: There is no such artifact.
         """
-        request = pb.GetArtifactLineageRequest(id=artifact, depth=depth)
+        request = make(pb.GetArtifactLineageRequest, id=artifact, depth=depth)
         return read_lineage(self._connection.call(self._stub.GetArtifactLineage, request))
 
     def list(  # noqa: PLR0913 - one argument a filter
@@ -69,7 +70,8 @@ class Artifacts(Described):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Artifact], str]:
-            request = pb.ListArtifactsRequest(
+            request = make(
+                pb.ListArtifactsRequest,
                 page_size=size,
                 page_token=token,
                 job_id=job,
@@ -104,7 +106,7 @@ class Artifacts(Described):
         found = self.get(artifact.id if isinstance(artifact, Artifact) else artifact)
 
         def open_file(path: str) -> Iterator[bytes]:
-            request = pb.DownloadArtifactRequest(id=found.id, path=path)
+            request = make(pb.DownloadArtifactRequest, id=found.id, path=path)
             for chunk in self._connection.stream(self._stub.DownloadArtifact, request):
                 yield chunk.content
 
@@ -139,7 +141,8 @@ class Artifacts(Described):
             NotFoundError: No such file, or artifact task.
         """
         source = check_upload(Path(path))
-        header = pb.UploadArtifactHeader(
+        header = make(
+            pb.UploadArtifactHeader,
             request_id=request_id or uuid4().hex,
             name=name or source.stem,
             task=task,

@@ -16,6 +16,7 @@ from dioptra_ray.client.namespaces import Experiments, Queues
 from dioptra_ray.client.parameter_types import ParameterTypes
 from dioptra_ray.client.plugins import Plugins
 from dioptra_ray.client.project import read_project_files
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Tags
 from dioptra_ray.client.sweeps import Sweeps
 from dioptra_ray.embedded.state import find_deployment
@@ -104,7 +105,7 @@ class Client:
     def cluster(self) -> Cluster:
         """Read the deployment: version, artifact store, connected runners."""
         stub = ClusterServiceStub(self._connection.channel)
-        request = cluster_service_pb2.GetClusterRequest()
+        request = make(cluster_service_pb2.GetClusterRequest)
         return read_cluster(self._connection.call(stub.GetCluster, request))
 
     def import_project(
@@ -127,7 +128,8 @@ class Client:
                 f"there is no strategy {strategy!r}: use one of {', '.join(_STRATEGIES)}"
             )
         project = read_project_files(Path(path))
-        request = registry_service_pb2.ImportResourcesRequest(
+        request = make(
+            registry_service_pb2.ImportResourcesRequest,
             request_id=request_id,
             archive=project.pack(),
             config_path=project.config_path,

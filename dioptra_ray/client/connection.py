@@ -13,7 +13,7 @@ import grpc
 from dioptra_ray.client.backoff import Backoff
 from dioptra_ray.client.cancellation import Cancellation, CancelledError
 from dioptra_ray.client.outage import Outage
-from dioptra_ray.errors import DioptraError, UnavailableError
+from dioptra_ray.errors import DioptraError, PreconditionError, UnavailableError
 from dioptra_ray.wire.status import from_rpc_error
 
 MAX_MESSAGE: Final = 80 * 1024 * 1024  # an import of 64 MiB, and what surrounds it
@@ -53,12 +53,14 @@ class Connection:
     ) -> None:
         self.address = address
         self._outage = Outage(tell)
+        self._is_closed = False
         self.patience = patience
         self.channel = grpc.insecure_channel(address, options=OPTIONS)
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def close(self) -> None:
         """Close the channel; calls under way end with an error."""
+        self._is_closed = True
         self.channel.close()
 
     def backoff(self, cancellation: Cancellation | None = None) -> Backoff:
@@ -98,6 +100,8 @@ class Connection:
         request: Request,
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
+        *,
+        what: str = "it",
     ) -> Iterator[Response]:
         """Stream responses, once: whoever reads them knows where to resume.
 
@@ -106,6 +110,7 @@ class Connection:
             TimeoutError: The monotonic clock has reached the deadline.
             CancelledError: It was cancelled through `cancellation`.
         """
+        self._check_open()
         if self._outage.is_on:
             self._probe()
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
@@ -117,7 +122,7 @@ class Connection:
             if cancellation is not None and cancellation.is_cancelled:
                 raise CancelledError from None
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError("it has not ended in time; it goes on") from None
+                raise TimeoutError(f"{what} has not ended in time; it goes on") from None
             raise self._explain(error) from None
         finally:
             call.cancel()
@@ -126,12 +131,20 @@ class Connection:
         """Try until it works, fails for good, or patience is at its end."""
         backoff = Backoff(patience=self.patience)
         while True:
+            self._check_open()
             try:
                 return attempt()
             except grpc.RpcError as error:
                 explained = self._explain(error)
             if not isinstance(explained, UnavailableError) or not backoff.wait():
                 raise explained
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise PreconditionError(
+                f"this client of {self.address} is closed: use it within its `with`, or make "
+                "another one"
+            )
 
     def _probe(self) -> None:
         """See whether the controller is back: a stream that it has taken may be silent."""

@@ -7,6 +7,7 @@ from dioptra_ray.api.controller.v1 import entrypoint_service_pb2 as pb
 from dioptra_ray.api.controller.v1.entrypoint_service_pb2_grpc import EntrypointServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Mode, Versioned
 from dioptra_ray.errors import NotFoundError
 from dioptra_ray.wire.entrypoints import (
@@ -57,7 +58,8 @@ class Entrypoints(Versioned):
             NotFoundError: No such plugin or file.
         """
         source, source_file = read_source(source, source_file)
-        request = pb.PutEntrypointRequest(
+        request = make(
+            pb.PutEntrypointRequest,
             name=name,
             description=description,
             source=source,
@@ -98,7 +100,7 @@ class Entrypoints(Versioned):
             NotFoundError: There is no such entrypoint.
             InvalidDescriptionError: It does not fit them any more; `issues` has all of it.
         """
-        request = pb.SyncEntrypointRequest(name=name, plugins=plugins)
+        request = make(pb.SyncEntrypointRequest, name=name, plugins=plugins)
         response = self._connection.call(self._stub.SyncEntrypoint, request)
         return read_entrypoint(response.entrypoint)
 
@@ -108,7 +110,7 @@ class Entrypoints(Versioned):
         Raises:
             NotFoundError: There is no such entrypoint or snapshot.
         """
-        request = pb.GetEntrypointRequest(name=name, snapshot=snapshot)
+        request = make(pb.GetEntrypointRequest, name=name, snapshot=snapshot)
         response = self._connection.call(self._stub.GetEntrypoint, request)
         return read_entrypoint(response.entrypoint)
 
@@ -132,7 +134,8 @@ class Entrypoints(Versioned):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Entrypoint], str]:
-            request = pb.ListEntrypointsRequest(
+            request = make(
+                pb.ListEntrypointsRequest,
                 page_size=size,
                 page_token=token,
                 search=search,
@@ -168,7 +171,8 @@ class EntrypointDrafts:
             NotFoundError: There is no such file.
         """
         source, source_file = read_source(source, source_file)
-        request = pb.PutEntrypointDraftRequest(
+        request = make(
+            pb.PutEntrypointDraftRequest,
             name=name,
             description=description,
             source=source,
@@ -183,15 +187,15 @@ class EntrypointDrafts:
         Raises:
             NotFoundError: There is no such draft.
         """
-        request = pb.GetEntrypointDraftRequest(name=name)
+        request = make(pb.GetEntrypointDraftRequest, name=name)
         return read_draft(self._connection.call(self._stub.GetEntrypointDraft, request).draft)
 
     def list(self, *, search: str = "", limit: int | None = None) -> tuple[EntrypointDraft, ...]:
         """List drafts, sorted by name, without their sources."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[EntrypointDraft], str]:
-            request = pb.ListEntrypointDraftsRequest(
-                page_size=size, page_token=token, search=search
+            request = make(
+                pb.ListEntrypointDraftsRequest, page_size=size, page_token=token, search=search
             )
             page = self._connection.call(self._stub.ListEntrypointDrafts, request)
             return map(read_draft, page.drafts), page.next_page_token
@@ -204,7 +208,7 @@ class EntrypointDrafts:
         Raises:
             NotFoundError: There is no such draft.
         """
-        request = pb.DeleteEntrypointDraftRequest(name=name)
+        request = make(pb.DeleteEntrypointDraftRequest, name=name)
         self._connection.call(self._stub.DeleteEntrypointDraft, request)
 
     def publish(self, name: str) -> Entrypoint:
@@ -214,7 +218,7 @@ class EntrypointDrafts:
             NotFoundError: There is no such draft, or no such plugin.
             InvalidDescriptionError: It is not valid; `issues` has all of it.
         """
-        request = pb.PublishEntrypointDraftRequest(name=name)
+        request = make(pb.PublishEntrypointDraftRequest, name=name)
         response = self._connection.call(self._stub.PublishEntrypointDraft, request)
         return read_entrypoint(response.entrypoint)
 

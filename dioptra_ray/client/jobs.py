@@ -12,6 +12,7 @@ from dioptra_ray.client.connection import Connection, deadline_after
 from dioptra_ray.client.job import Job
 from dioptra_ray.client.merge import merge
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resume import resume
 from dioptra_ray.wire.artifacts import Artifact
 from dioptra_ray.wire.jobs import (
@@ -75,7 +76,8 @@ class Jobs:
                 it.
             NotFoundError: No such entrypoint, experiment, queue or artifact.
         """
-        request = pb.CreateJobRequest(
+        request = make(
+            pb.CreateJobRequest,
             request_id=request_id or uuid4().hex,
             entrypoint=entrypoint,
             entrypoint_snapshot=snapshot,
@@ -95,7 +97,7 @@ class Jobs:
         Raises:
             NotFoundError: There is no such job.
         """
-        response = self._connection.call(self._stub.GetJob, pb.GetJobRequest(id=job))
+        response = self._connection.call(self._stub.GetJob, make(pb.GetJobRequest, id=job))
         return Job(self, read_job(response.job))
 
     def list(
@@ -111,7 +113,8 @@ class Jobs:
         states = [parse_job_state(status)] if status else []
 
         def fetch(size: int, token: str) -> tuple[Iterator[Job], str]:
-            request = pb.ListJobsRequest(
+            request = make(
+                pb.ListJobsRequest,
                 page_size=size,
                 page_token=token,
                 states=states,
@@ -130,7 +133,7 @@ class Jobs:
         Raises:
             PreconditionError: It has finished or failed already.
         """
-        response = self._connection.call(self._stub.CancelJob, pb.CancelJobRequest(id=job))
+        response = self._connection.call(self._stub.CancelJob, make(pb.CancelJobRequest, id=job))
         return Job(self, read_job(response.job))
 
     def retry(self, job: int, *, request_id: str = "") -> Job:
@@ -139,7 +142,7 @@ class Jobs:
         Raises:
             PreconditionError: The job has not ended.
         """
-        request = pb.RetryJobRequest(request_id=request_id or uuid4().hex, id=job)
+        request = make(pb.RetryJobRequest, request_id=request_id or uuid4().hex, id=job)
         return Job(self, read_job(self._connection.call(self._stub.RetryJob, request).job))
 
     def watch(
@@ -182,8 +185,10 @@ class Jobs:
         deadline = deadline_after(timeout)
 
         def open_stream(sequence: int) -> Iterator[JobEvent]:
-            request = pb.WatchJobRequest(id=job, after_sequence=sequence, end_only=end_only)
-            call = self._connection.stream(self._stub.WatchJob, request, deadline, cancellation)
+            request = make(pb.WatchJobRequest, id=job, after_sequence=sequence, end_only=end_only)
+            call = self._connection.stream(
+                self._stub.WatchJob, request, deadline, cancellation, what=f"job {job}"
+            )
             for message in call:
                 yield read_event(message)
 
@@ -201,8 +206,13 @@ class Jobs:
         """List what a job has said so far, in order."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[LogRecord], str]:
-            request = pb.ListJobLogsRequest(
-                id=job, page_size=size, page_token=token, step=step, level=level
+            request = make(
+                pb.ListJobLogsRequest,
+                id=job,
+                page_size=size,
+                page_token=token,
+                step=step,
+                level=level,
             )
             page = self._connection.call(self._stub.ListJobLogs, request)
             return map(read_log, page.records), page.next_page_token
@@ -224,7 +234,7 @@ class Jobs:
 
     def metrics(self, job: int, *, name: str = "") -> dict[str, MetricSeries]:
         """Read the metrics of a job as series by name."""
-        request = pb.ListJobMetricsRequest(id=job, name=name)
+        request = make(pb.ListJobMetricsRequest, id=job, name=name)
         response = self._connection.call(self._stub.ListJobMetrics, request)
         return read_series([read_metric(metric) for metric in response.metrics])
 
@@ -238,7 +248,7 @@ class Jobs:
     def _log_batches(
         self, job: int, after: int, cancellation: Cancellation | None
     ) -> Iterator[builtins.list[LogRecord]]:
-        request = pb.WatchJobLogsRequest(id=job, after_sequence=after)
+        request = make(pb.WatchJobLogsRequest, id=job, after_sequence=after)
         call = self._connection.stream(self._stub.WatchJobLogs, request, cancellation=cancellation)
         for response in call:
             if response.records:

@@ -8,6 +8,7 @@ from dioptra_ray.api.controller.v1.experiment_service_pb2_grpc import Experiment
 from dioptra_ray.api.controller.v1.queue_service_pb2_grpc import QueueServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Versioned
 from dioptra_ray.wire.deployment import Experiment, Queue, read_experiment, read_queue
 
@@ -27,8 +28,11 @@ class Queues(Versioned):
         Raises:
             AlreadyExistsError: The name is taken.
         """
-        request = queue_service_pb2.CreateQueueRequest(
-            request_id=request_id or uuid4().hex, name=name, description=description
+        request = make(
+            queue_service_pb2.CreateQueueRequest,
+            request_id=request_id or uuid4().hex,
+            name=name,
+            description=description,
         )
         return read_queue(self._connection.call(self._stub.CreateQueue, request).queue)
 
@@ -38,7 +42,7 @@ class Queues(Versioned):
         Raises:
             NotFoundError: There is no such queue.
         """
-        request = queue_service_pb2.GetQueueRequest(name=name)
+        request = make(queue_service_pb2.GetQueueRequest, name=name)
         return read_queue(self._connection.call(self._stub.GetQueue, request).queue)
 
     def list(
@@ -61,7 +65,8 @@ class Queues(Versioned):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Queue], str]:
-            request = queue_service_pb2.ListQueuesRequest(
+            request = make(
+                queue_service_pb2.ListQueuesRequest,
                 page_size=size,
                 page_token=token,
                 search=search,
@@ -90,8 +95,11 @@ class Experiments(Versioned):
         Raises:
             AlreadyExistsError: The name is taken.
         """
-        request = experiment_service_pb2.CreateExperimentRequest(
-            request_id=request_id or uuid4().hex, name=name, description=description
+        request = make(
+            experiment_service_pb2.CreateExperimentRequest,
+            request_id=request_id or uuid4().hex,
+            name=name,
+            description=description,
         )
         response = self._connection.call(self._stub.CreateExperiment, request)
         return read_experiment(response.experiment)
@@ -102,7 +110,7 @@ class Experiments(Versioned):
         Raises:
             NotFoundError: There is no such experiment.
         """
-        request = experiment_service_pb2.GetExperimentRequest(name=name)
+        request = make(experiment_service_pb2.GetExperimentRequest, name=name)
         response = self._connection.call(self._stub.GetExperiment, request)
         return read_experiment(response.experiment)
 
@@ -126,7 +134,8 @@ class Experiments(Versioned):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Experiment], str]:
-            request = experiment_service_pb2.ListExperimentsRequest(
+            request = make(
+                experiment_service_pb2.ListExperimentsRequest,
                 page_size=size,
                 page_token=token,
                 search=search,

@@ -8,6 +8,7 @@ from dioptra_ray.api.controller.v1 import parameter_type_service_pb2 as pb
 from dioptra_ray.api.controller.v1.parameter_type_service_pb2_grpc import ParameterTypeServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Mode, Versioned
 from dioptra_ray.wire.plugins import ParameterType, read_parameter_type
 from dioptra_ray.wire.resources import write_mode
@@ -42,7 +43,8 @@ class ParameterTypes(Versioned):
             InvalidDescriptionError: The structure is none that an entrypoint could use.
             AlreadyExistsError, NotFoundError: The mode does not allow it.
         """
-        request = pb.PutParameterTypeRequest(
+        request = make(
+            pb.PutParameterTypeRequest,
             name=name,
             description=description,
             structure_json=json.dumps(structure),
@@ -57,7 +59,7 @@ class ParameterTypes(Versioned):
         Raises:
             NotFoundError: There is no such type or snapshot.
         """
-        request = pb.GetParameterTypeRequest(name=name, snapshot=snapshot)
+        request = make(pb.GetParameterTypeRequest, name=name, snapshot=snapshot)
         response = self._connection.call(self._stub.GetParameterType, request)
         return read_parameter_type(response.parameter_type)
 
@@ -81,7 +83,8 @@ class ParameterTypes(Versioned):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[ParameterType], str]:
-            request = pb.ListParameterTypesRequest(
+            request = make(
+                pb.ListParameterTypesRequest,
                 page_size=size,
                 page_token=token,
                 search=search,

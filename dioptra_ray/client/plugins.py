@@ -7,6 +7,7 @@ from dioptra_ray.api.controller.v1 import plugin_service_pb2 as pb
 from dioptra_ray.api.controller.v1.plugin_service_pb2_grpc import PluginServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Mode, Versioned
 from dioptra_ray.plugins.bundle import pack, read_folder
 from dioptra_ray.wire.plugins import Plugin, RegisteredTask, read_plugin, read_registered_task
@@ -48,7 +49,8 @@ class Plugins(Versioned):
             folder = Path(source).resolve()
             name = name or folder.name
             files = read_folder(folder)
-        request = pb.PutPluginRequest(
+        request = make(
+            pb.PutPluginRequest,
             name=name,
             description=description,
             archive=pack(files).content,
@@ -72,7 +74,7 @@ class Plugins(Versioned):
         Raises:
             NotFoundError: There is no such plugin or snapshot.
         """
-        request = pb.GetPluginRequest(name=name, snapshot=snapshot)
+        request = make(pb.GetPluginRequest, name=name, snapshot=snapshot)
         return read_plugin(self._connection.call(self._stub.GetPlugin, request).plugin)
 
     def list(
@@ -95,7 +97,8 @@ class Plugins(Versioned):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Plugin], str]:
-            request = pb.ListPluginsRequest(
+            request = make(
+                pb.ListPluginsRequest,
                 page_size=size,
                 page_token=token,
                 search=search,
@@ -114,7 +117,7 @@ class Plugins(Versioned):
         Raises:
             NotFoundError: There is no such plugin, snapshot or file.
         """
-        request = pb.GetPluginFileRequest(name=name, path=path, snapshot=snapshot)
+        request = make(pb.GetPluginFileRequest, name=name, path=path, snapshot=snapshot)
         return self._connection.call(self._stub.GetPluginFile, request).content
 
     def put_file(self, name: str, path: str, content: bytes, *, mode: Mode = "upsert") -> Plugin:
@@ -125,8 +128,8 @@ class Plugins(Versioned):
             InvalidRequestError: The path is none of a Python module.
             InvalidDescriptionError: The content is wrong.
         """
-        request = pb.PutPluginFileRequest(
-            name=name, path=path, content=content, mode=write_mode(mode)
+        request = make(
+            pb.PutPluginFileRequest, name=name, path=path, content=content, mode=write_mode(mode)
         )
         return read_plugin(self._connection.call(self._stub.PutPluginFile, request).plugin)
 
@@ -136,7 +139,7 @@ class Plugins(Versioned):
         Raises:
             NotFoundError: There is no such plugin or file.
         """
-        request = pb.DeletePluginFileRequest(name=name, path=path)
+        request = make(pb.DeletePluginFileRequest, name=name, path=path)
         return read_plugin(self._connection.call(self._stub.DeletePluginFile, request).plugin)
 
     def tasks(
@@ -145,8 +148,8 @@ class Plugins(Versioned):
         """List the tasks of the newest snapshots of all plugins, or of one."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[RegisteredTask], str]:
-            request = pb.ListTasksRequest(
-                page_size=size, page_token=token, search=search, plugin=plugin
+            request = make(
+                pb.ListTasksRequest, page_size=size, page_token=token, search=search, plugin=plugin
             )
             page = self._connection.call(self._stub.ListTasks, request)
             return map(read_registered_task, page.tasks), page.next_page_token

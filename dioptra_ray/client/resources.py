@@ -7,6 +7,7 @@ from dioptra_ray.api.controller.v1 import resource_service_pb2 as pb
 from dioptra_ray.api.controller.v1.resource_service_pb2_grpc import ResourceServiceStub
 from dioptra_ray.client.connection import Connection
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.wire.resources import (
     Diff,
     Resource,
@@ -37,8 +38,10 @@ class Described:
         Raises:
             NotFoundError: There is no such thing.
         """
-        request = pb.UpdateResourceRequest(
-            resource=write_resource(self.kind, name), description=description
+        request = make(
+            pb.UpdateResourceRequest,
+            resource=write_resource(self.kind, name),
+            description=description,
         )
         return self._connection.call(self._resources.UpdateResource, request).changed
 
@@ -52,7 +55,7 @@ class Described:
             NotFoundError: There is no such thing.
             PreconditionError: Something still needs it, or it always exists.
         """
-        request = pb.DeleteResourceRequest(resource=write_resource(self.kind, name))
+        request = make(pb.DeleteResourceRequest, resource=write_resource(self.kind, name))
         response = self._connection.call(self._resources.DeleteResource, request)
         return tuple(response.still_used_by)
 
@@ -78,8 +81,11 @@ class Versioned(Described):
         """
 
         def fetch(size: int, token: str) -> tuple[Iterator[Snapshot], str]:
-            request = pb.ListSnapshotsRequest(
-                resource=write_resource(self.kind, name), page_size=size, page_token=token
+            request = make(
+                pb.ListSnapshotsRequest,
+                resource=write_resource(self.kind, name),
+                page_size=size,
+                page_token=token,
             )
             page = self._connection.call(self._resources.ListSnapshots, request)
             return map(read_snapshot, page.snapshots), page.next_page_token
@@ -92,8 +98,11 @@ class Versioned(Described):
         Raises:
             NotFoundError: There are no such snapshots.
         """
-        request = pb.DiffSnapshotsRequest(
-            resource=write_resource(self.kind, name), old_snapshot=old, new_snapshot=new
+        request = make(
+            pb.DiffSnapshotsRequest,
+            resource=write_resource(self.kind, name),
+            old_snapshot=old,
+            new_snapshot=new,
         )
         return read_diff(self._connection.call(self._resources.DiffSnapshots, request))
 
@@ -109,7 +118,7 @@ class Tags:
         """List the tags in use, sorted."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[Tag], str]:
-            request = pb.ListTagsRequest(page_size=size, page_token=token, search=search)
+            request = make(pb.ListTagsRequest, page_size=size, page_token=token, search=search)
             page = self._connection.call(self._stub.ListTags, request)
             return map(read_tag, page.tags), page.next_page_token
 
@@ -119,7 +128,7 @@ class Tags:
         """Find what has a tag, sorted by kind."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[Resource], str]:
-            request = pb.ListTaggedResourcesRequest(tag=tag, page_size=size, page_token=token)
+            request = make(pb.ListTaggedResourcesRequest, tag=tag, page_size=size, page_token=token)
             page = self._connection.call(self._stub.ListTaggedResources, request)
             return map(read_resource, page.resources), page.next_page_token
 
@@ -144,7 +153,10 @@ def _update_tags(  # noqa: PLR0913, PLR0917 - one argument a fact
     add: Iterable[str],
     remove: Iterable[str],
 ) -> tuple[str, ...]:
-    request = pb.UpdateTagsRequest(
-        resource=write_resource(kind, name), add=list(add), remove=list(remove)
+    request = make(
+        pb.UpdateTagsRequest,
+        resource=write_resource(kind, name),
+        add=list(add),
+        remove=list(remove),
     )
     return tuple(connection.call(stub.UpdateTags, request).tags)

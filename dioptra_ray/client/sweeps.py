@@ -10,6 +10,7 @@ from dioptra_ray.api.controller.v1.sweep_service_pb2_grpc import SweepServiceStu
 from dioptra_ray.client.connection import Connection, deadline_after
 from dioptra_ray.client.jobs import artifact_ids
 from dioptra_ray.client.paging import read_pages
+from dioptra_ray.client.requests import make
 from dioptra_ray.client.resume import resume
 from dioptra_ray.wire.artifacts import Artifact
 from dioptra_ray.wire.sweeps import (
@@ -145,7 +146,8 @@ class Sweeps:
                 of it.
             NotFoundError: No such entrypoint, experiment, queue or artifact.
         """
-        request = pb.CreateSweepRequest(
+        request = make(
+            pb.CreateSweepRequest,
             request_id=request_id or uuid4().hex,
             entrypoint=entrypoint,
             entrypoint_snapshot=snapshot,
@@ -167,7 +169,7 @@ class Sweeps:
         Raises:
             NotFoundError: There is no such sweep.
         """
-        response = self._connection.call(self._stub.GetSweep, pb.GetSweepRequest(id=sweep))
+        response = self._connection.call(self._stub.GetSweep, make(pb.GetSweepRequest, id=sweep))
         return Sweep(self, read_sweep(response.sweep))
 
     def cancel(self, sweep: int) -> Sweep:
@@ -176,7 +178,9 @@ class Sweeps:
         Raises:
             PreconditionError: It has finished already.
         """
-        response = self._connection.call(self._stub.CancelSweep, pb.CancelSweepRequest(id=sweep))
+        response = self._connection.call(
+            self._stub.CancelSweep, make(pb.CancelSweepRequest, id=sweep)
+        )
         return Sweep(self, read_sweep(response.sweep))
 
     def watch(
@@ -186,8 +190,11 @@ class Sweeps:
         deadline = deadline_after(timeout)
 
         def open_stream(sequence: int) -> Iterator[SweepProgress]:
-            request = pb.WatchSweepRequest(id=sweep, after_end_sequence=sequence)
-            for message in self._connection.stream(self._stub.WatchSweep, request, deadline):
+            request = make(pb.WatchSweepRequest, id=sweep, after_end_sequence=sequence)
+            call = self._connection.stream(
+                self._stub.WatchSweep, request, deadline, what=f"sweep {sweep}"
+            )
+            for message in call:
                 yield read_progress(message)
 
         return resume(
@@ -201,7 +208,7 @@ class Sweeps:
         """Read the rows of a sweep, one a trial, sorted by trial."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[TrialResult], str]:
-            request = pb.ListSweepResultsRequest(id=sweep, page_size=size, page_token=token)
+            request = make(pb.ListSweepResultsRequest, id=sweep, page_size=size, page_token=token)
             page = self._connection.call(self._stub.ListSweepResults, request)
             return map(read_trial, page.results), page.next_page_token
 
@@ -222,7 +229,7 @@ class Sweeps:
         """List sweeps, newest first."""
 
         def fetch(size: int, token: str) -> tuple[Iterator[Sweep], str]:
-            request = pb.ListSweepsRequest(page_size=size, page_token=token)
+            request = make(pb.ListSweepsRequest, page_size=size, page_token=token)
             page = self._connection.call(self._stub.ListSweeps, request)
             return (Sweep(self, read_sweep(sweep)) for sweep in page.sweeps), page.next_page_token
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.client.backoff import Backoff
+from dioptra_ray.client.requests import make
 from dioptra_ray.errors import (
     AlreadyExistsError,
     DataLossError,
@@ -110,7 +111,7 @@ def upload_parts(
     header: pb.UploadArtifactHeader, source: Path
 ) -> Iterator[pb.UploadArtifactRequest]:
     """The messages of an upload: the header, then each file's path and content."""
-    yield pb.UploadArtifactRequest(header=header)
+    yield make(pb.UploadArtifactRequest, header=header)
     if not header.is_directory:
         yield from _file_parts(source.name, source)
         return
@@ -120,7 +121,7 @@ def upload_parts(
 
 
 def _file_parts(name: str, path: Path) -> Iterator[pb.UploadArtifactRequest]:
-    yield pb.UploadArtifactRequest(path=name)
+    yield make(pb.UploadArtifactRequest, path=name)
     with path.open("rb") as content:
         while chunk := content.read(CHUNK):
-            yield pb.UploadArtifactRequest(content=chunk)
+            yield make(pb.UploadArtifactRequest, content=chunk)

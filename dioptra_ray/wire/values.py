@@ -37,7 +37,17 @@ def write_value(value: Any) -> Value:
 
 
 def write_mapping(values: Mapping[str, Any]) -> dict[str, Value]:
-    """Write values by name, as the map fields of requests take them."""
+    """Write values by name, as the map fields of requests take them.
+
+    Raises:
+        TypeError: They are not by name.
+        InvalidRequestError: One of them is nothing that JSON knows.
+    """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"values must be a mapping by name, not {values!r}")
+    for name in values:
+        if not isinstance(name, str):
+            raise TypeError(f"names of values must be text (str), not {name!r}")
     return {name: write_value(value) for name, value in values.items()}
 
 

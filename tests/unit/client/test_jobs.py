@@ -14,6 +14,7 @@ from dioptra_ray.errors import (
     InvalidDescriptionError,
     NotFoundError,
     OutOfRangeError,
+    PreconditionError,
     UnavailableError,
 )
 from dioptra_ray.language.issues import Issue
@@ -365,3 +366,40 @@ def test_a_lost_watch_is_told_once_and_its_return_before_anything_happens(contro
     with Client(controller.address, patience=20.0, tell=tell) as client:
         assert len(list(client.jobs.watch(7))) == 5
     assert told == ["connection lost, trying again", "connected again"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"entrypoint": 5}, r"entrypoint must be text \(str\), not 5 \(int\)"),
+        ({"entrypoint": "e", "timeout": "long"}, "timeout_seconds must be a number"),
+        ({"entrypoint": "e", "artifacts": {"a": "b"}}, "artifact_inputs must be a mapping"),
+        ({"entrypoint": "e", "parameters": [1]}, "must be a mapping by name"),
+        ({"entrypoint": "e", "parameters": {1: 2}}, "names of values must be text"),
+        ({"entrypoint": "e", "snapshot": 2**40}, "snapshot must be a whole number"),
+    ],
+)
+def test_wrong_types_are_named_in_a_sentence(client, arguments, said) -> None:
+    with pytest.raises(TypeError, match=said):
+        client.jobs.submit(**arguments)
+
+
+def test_a_closed_client_says_so(controller) -> None:
+    client = Client(controller.address)
+    client.close()
+    with pytest.raises(PreconditionError, match="is closed"):
+        client.jobs.get(1)
+    with pytest.raises(PreconditionError, match="is closed"):
+        list(client.jobs.watch(1))
+
+
+def test_a_wait_that_is_over_names_its_job(controller, client) -> None:
+    def stay(_, context):
+        done = threading.Event()
+        context.add_callback(done.set)
+        done.wait(30)
+        yield from ()
+
+    controller.on("WatchJob", stay)
+    with pytest.raises(TimeoutError, match="job 7 has not ended in time; it goes on"):
+        client.jobs.wait(7, timeout=0.2)
