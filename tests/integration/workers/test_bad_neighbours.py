@@ -43,7 +43,7 @@ SOURCE = """
             os._exit(9)
         threading.Timer(0.3, die).start()
 """
-NAMES = ("pid", "patch", "break_ours", "close_stream", "close_descriptors")
+NAMES = ("pid", "patch", "break_ours", "close_stream", "close_descriptors", "die_later")
 TASKS = {name: ([], None) for name in NAMES}
 ON_RAY = {"execution": {"steps": {"a": {"num_cpus": 0.5}}}}
 """Not for the warm pool."""

@@ -309,3 +309,91 @@ def test_a_running_stage_pushes_and_is_told_to_stop(request_of, store):
     assert pushed[0] == (0, ["", "Running step: seeded", "begun"])
     assert (report.outcome, report.failure, report.first_event) == ("cancelled", None, 3)
     assert [event.phase for event in report.events] == ["cancelled"]
+
+
+def with_source(request_of, store, source, stage, **fields):
+    """A request for a stage of a plugin with this source."""
+    packed = pack({"tasks.py": dedent(source).encode()})
+    store.put_blob(bundle_key(packed.digest), packed.content)
+    plugins = (PluginBundle(name="p", digest=packed.digest),)
+    return replace(request_of(stage, **fields), plugins=plugins)
+
+
+WRITER = """
+    import os
+    from pathlib import Path
+    from dioptra import pyplugs
+    from dioptra.sdk.api.artifact import ArtifactTaskInterface
+
+    @pyplugs.register
+    def look(*values):
+        return 1
+
+    @pyplugs.register
+    def seed():
+        Path("made").mkdir()
+        Path("made/file").write_text("x")
+        os.symlink("made", "inside")
+        os.symlink("/etc", "outside")
+        os.mkfifo("fifo")
+        return 1
+
+    class FileTask(ArtifactTaskInterface):
+        @staticmethod
+        def serialize(working_dir, name, contents, **kwargs):
+            print("writing", contents)
+            return working_dir / contents
+"""
+
+
+@pytest.mark.parametrize(
+    ("contents", "says"),
+    [
+        ("made", None),
+        ("made/file", None),
+        ("inside", None),
+        (".", "the working directory itself"),
+        ("made/..", "the working directory itself"),
+        ("../..", "outside of the working directory"),
+        ("outside", "outside of the working directory"),
+        ("/etc/hosts", "outside of the working directory"),
+        ("fifo", "fifo"),
+    ],
+)
+def test_only_files_and_folders_of_the_working_directory_are_artifacts(
+    request_of, store, contents, says
+):
+    stage = Stage(name="s0", steps=("seeded",), artifacts=("file",))
+    request = with_source(request_of, store, WRITER, stage)
+    outputs = {"file": {"contents": contents, "task": {"name": "FileTask"}}}
+    description = {**DESCRIPTION, "artifact_outputs": outputs}
+    (report,) = run_stage(
+        replace(request, description=description, plan_digest=f"sha256:{contents}")
+    )
+    said = [(e.step, e.message) for e in report.events if getattr(e, "logger", "") == "stdout"]
+    assert said == [("artifacts.file", f"writing {contents}")]
+    if says is None:
+        assert report.outcome == "finished", report
+    else:
+        assert (report.failure.reason, report.failure.step) == ("ARTIFACT_FAILED", "")
+        assert says in report.failure.message
+        assert "'file'" in report.failure.message
+        assert list(store.list_artifacts()) == []
+
+
+def test_a_timeout_says_how_long_and_whose(request_of, store):
+    source = """
+        import time
+        from dioptra import pyplugs
+        @pyplugs.register
+        def seed():
+            time.sleep(600)
+    """
+    for fields, says in [
+        ({"timeout": 0.25}, "the stage's timeout of 0.25 seconds"),
+        ({"step_timeouts": (("seeded", 0.25),)}, "its timeout of 0.25 seconds"),
+    ]:
+        stage = Stage(name="s0", steps=("seeded",), **fields)
+        (report,) = run_stage(with_source(request_of, store, source, stage))
+        assert report.failure.reason == "TIMEOUT"
+        assert report.failure.message == f'Step "seeded" was stopped at {says}.'

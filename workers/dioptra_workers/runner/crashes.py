@@ -11,11 +11,13 @@ from ray.exceptions import (
 
 from dioptra_workers.runner.cluster import alive_nodes
 from dioptra_workers.stage.failures import died
+from dioptra_workers.stage.postmortem import LastWords
 from dioptra_workers.stage.request import StageFailure
 
 
-async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
+async def describe(error: RayError, words: LastWords | None, node_id: str) -> StageFailure:
     """The failure of a stage whose process did not come back with a report."""
+    step = words.step if words else ""
     what = f'the process of step "{step}"' if step else "a process of this job"
     if isinstance(error, RayTaskError) or not isinstance(
         error, WorkerCrashedError | OutOfMemoryError | NodeDiedError | ActorDiedError
@@ -31,7 +33,7 @@ async def describe(error: RayError, step: str, node_id: str) -> StageFailure:
     if isinstance(error, NodeDiedError) or (node_id and node_id not in await alive_nodes()):
         message = f"The node of {what} was lost."
         return StageFailure(reason="PROCESS_DIED", message=message, step=step, retryable=True)
-    return died(step)
+    return died(step, words.signal if words else "")
 
 
 def _first_line(error: RayError) -> str:

@@ -27,7 +27,7 @@ from dioptra_workers.runner.stages import (
     with_descendants,
 )
 from dioptra_workers.stage.events import Event, LogLine, Phase, StepChanged
-from dioptra_workers.stage.failures import timed_out
+from dioptra_workers.stage.failures import stage_timed_out, timed_out
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.postmortem import killed_at_timeout
 from dioptra_workers.stage.request import (
@@ -188,14 +188,14 @@ class JobRun:
         if self._stopping == "cancelled":
             report = StageReport(outcome="cancelled")
         elif mark := killed_at_timeout(words):
-            limit = dict(state.stage.step_timeouts).get(mark.step)
-            report = StageReport(outcome="failed", failure=timed_out(mark.step, limit))
+            failure = stage_timed_out(mark.step, state.stage)
+            report = StageReport(outcome="failed", failure=failure)
         elif self._stopping == "timeout":
-            report = StageReport(outcome="failed", failure=timed_out(step))
+            report = StageReport(outcome="failed", failure=self._job_timed_out(step))
         elif isinstance(error, TaskCancelledError):
             report = StageReport(outcome="cancelled")
         else:
-            failure = await crashes.describe(error, step, state.node_id)
+            failure = await crashes.describe(error, words, state.node_id)
             report = StageReport(outcome="failed", failure=failure)
         if step:
             self._step(step, "cancelled" if report.outcome == "cancelled" else "failed")
@@ -210,6 +210,8 @@ class JobRun:
 
     def _settle(self, state: StageState, report: StageReport) -> None:
         failure = report.failure
+        if failure is not None and failure.reason == "TIMEOUT" and self._stopping == "timeout":
+            failure = self._job_timed_out(failure.step)
         if failure is not None and self._stopping is None:
             if _may_be_excused(state, failure):
                 self._excuse(state, failure)
@@ -291,8 +293,11 @@ class JobRun:
         if self._failure is not None:
             return JobEnded(outcome="failed", failure=self._failure)
         if self._stopping == "timeout":
-            return JobEnded(outcome="failed", failure=timed_out(""))
+            return JobEnded(outcome="failed", failure=self._job_timed_out(""))
         return JobEnded(outcome="cancelled")
+
+    def _job_timed_out(self, step: str) -> StageFailure:
+        return timed_out(step, self._order.timeout, "the job's")
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call))

@@ -13,8 +13,9 @@ from dioptra_ray.errors import DioptraError, UnavailableError
 from dioptra_ray.language.graph import find_references, parse_reference, read_invocation
 from dioptra_ray.planning.plan import PluginBundle
 from dioptra_ray.plugins.activation import activate
-from dioptra_ray.store import ArtifactStore, artifact_key
+from dioptra_ray.store import ArtifactStore, Manifest, artifact_key
 from dioptra_workers.stage.interpreter import intact
+from dioptra_workers.stage.journal import Journal
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import ArtifactInput, StageRequest, StoredArtifact
 
@@ -30,6 +31,13 @@ class ArtifactFetchError(Exception):
     def __init__(self, name: str, error: DioptraError) -> None:
         super().__init__(f"Artifact parameter {name!r} cannot be fetched: {error}")
         self.error = error
+
+
+class ArtifactRefusedError(Exception):
+    """What an artifact task has made cannot be stored."""
+
+    def __init__(self, name: str, cause: object) -> None:
+        super().__init__(f"Artifact {name!r} cannot be stored: {cause}")
 
 
 def patiently(call: Callable[..., Result], *arguments: Any) -> Result:
@@ -138,16 +146,25 @@ def read_foreign_inputs(
 
 
 def write_outputs(
-    request: StageRequest, execution: Execution, store: ArtifactStore
+    request: StageRequest,
+    execution: Execution,
+    *,
+    store: ArtifactStore,
+    journal: Journal,
+    directory: Path,
 ) -> tuple[StoredArtifact, ...]:
     """Serialize all artifact outputs, then store them; on any failure none remains."""
     names = request.stage.artifacts
-    paths = {name: execution.write_artifact(name) for name in names}
+    paths = {}
+    for name in names:
+        with journal.aside(f"artifacts.{name}"):
+            path = execution.write_artifact(name)
+        paths[name] = _checked(name, path, directory)
     keys = {name: artifact_key(request.job.job_id, request.job.attempt, name) for name in names}
     stored: list[StoredArtifact] = []
     try:
         for name, path in paths.items():
-            manifest = patiently(store.put_artifact, keys[name], path)
+            manifest = _store(name, keys[name], path, store)
             stored.append(
                 StoredArtifact(name=name, key=keys[name], manifest_json=manifest.to_json())
             )
@@ -156,6 +173,33 @@ def write_outputs(
             discard(store, keys[name])
         raise
     return tuple(stored)
+
+
+def _checked(name: str, path: Path, directory: Path) -> Path:
+    """The path, if it leads to something inside of the working directory."""
+    try:
+        place, root = path.resolve(strict=True), directory.resolve()
+    except (OSError, RuntimeError) as error:
+        raise ArtifactRefusedError(name, error) from None
+    if place == root:
+        raise ArtifactRefusedError(
+            name, "its task returned the working directory itself; return a file or folder in it."
+        )
+    if not place.is_relative_to(root):
+        where = f"{path}, which leads to {place}" if path != place else str(path)
+        raise ArtifactRefusedError(
+            name, f"its task returned {where}, outside of the working directory; copy it there."
+        )
+    return path
+
+
+def _store(name: str, key: str, path: Path, store: ArtifactStore) -> Manifest:
+    try:
+        return patiently(store.put_artifact, key, path)
+    except UnavailableError:
+        raise
+    except (DioptraError, OSError) as error:
+        raise ArtifactRefusedError(name, error) from error
 
 
 def discard(store: ArtifactStore, key: str) -> None:

@@ -1,28 +1,67 @@
 """Brings everything that a step says into the stage's journal.
 
-`logging`, structlog and printed lines all arrive in one order. The handler and the two
-streams live as long as the process and write to whatever journal is bound, because plugin
-modules keep references to them from one job to the next.
+`logging`, structlog and printed lines all arrive in one order, and between them what child
+processes and C libraries write to the descriptors. The handler and the two streams live as
+long as the process and write to whatever journal is bound, because plugin modules keep
+references to them from one job to the next.
+
+Threads that were there before the stage are not of the stage: what they say goes to the
+process's own standard error.
 """
 
 import io
 import logging
+import os
 import sys
-from collections.abc import Iterator, MutableMapping
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 
 from dioptra_workers.stage.journal import LONGEST_MESSAGE, Journal
+from dioptra_workers.stage.outputs import (
+    STREAM_LEVELS,
+    STREAMS,
+    Outputs,
+    remember,
+    restore,
+    say_aside,
+)
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class _Bound:
-    """The journal that gets everything now."""
+    """The journal that gets everything now, and who does not belong to it."""
 
     journal: Journal | None = None
+    outputs: Outputs | None = None
+    process = 0
+    strangers: frozenset[threading.Thread] = frozenset()
+
+
+# Reentrant: an interruption may be raised in this thread while it holds the lock.
+_taking = threading.RLock()
+
+
+def _journal_of_caller() -> Journal | None:
+    """Where the present thread speaks; all that was written before to descriptors is there."""
+    journal = _Bound.journal
+    if journal is None or threading.current_thread() in _Bound.strangers:
+        return None
+    take_outputs()
+    return journal
+
+
+def take_outputs() -> None:
+    """Take what arrived at the descriptors."""
+    outputs = _Bound.outputs
+    if outputs is not None and os.getpid() == _Bound.process:
+        with _taking:
+            outputs.take()
 
 
 def level_name(number: int) -> str:
@@ -32,9 +71,7 @@ def level_name(number: int) -> str:
 
 class _JournalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        journal = _Bound.journal
-        if journal is None:
-            return
+        journal = _journal_of_caller()
         try:
             message = record.getMessage()
             if record.exc_info and record.exc_info[0] is not None:
@@ -43,25 +80,28 @@ class _JournalHandler(logging.Handler):
                 message += "\n" + record.stack_info
         except Exception:  # noqa: BLE001 - a message that cannot be formatted must not fail a step
             message = f"{record.msg!s} {record.args!r}"
-        journal.log(level_name(record.levelno), record.name, message, record.created)
+        level = level_name(record.levelno)
+        if journal is None:
+            say_aside(f"{level} {record.name} {message}".encode("utf-8", "replace"))
+        else:
+            journal.log(level, record.name, message, record.created)
 
 
 class _LineWriter(io.RawIOBase):
     """A binary stream whose lines become log lines of one logger."""
 
-    def __init__(self, name: str, level: str, original: TextIO | None) -> None:
-        self._name = name
-        self._level = level
-        self._original = original
+    def __init__(self, number: int, find: Callable[[], Journal | None]) -> None:
+        self._number = number
+        self._name = STREAMS[number]
+        self._level = STREAM_LEVELS[number]
+        self._find = find
         self._partial = b""
 
     def writable(self) -> bool:
         return True
 
     def fileno(self) -> int:
-        if self._original is None:
-            raise io.UnsupportedOperation("fileno")
-        return self._original.fileno()
+        return self._number
 
     def write(self, data: Any) -> int:
         text = bytes(data)
@@ -81,10 +121,10 @@ class _LineWriter(io.RawIOBase):
     def _say(self, line: bytes) -> None:
         # A progress bar draws over itself: its last state is what a person would see.
         shown = next((part for part in reversed(line.split(b"\r")) if part), b"")
-        if (journal := _Bound.journal) is not None:
+        if (journal := self._find()) is not None:
             journal.log(self._level, self._name, shown.decode("utf-8", "replace"))
-        elif self._original is not None:
-            self._original.write(shown.decode("utf-8", "replace") + "\n")
+        else:
+            say_aside(shown)
 
 
 def render_event(
@@ -109,17 +149,24 @@ _PROCESSORS = (
     structlog.processors.format_exc_info,
     render_event,
 )
-_writers: dict[str, tuple[_LineWriter, TextIO]] = {}
+_writers: dict[int, tuple[_LineWriter, TextIO]] = {}
+_raw_writers = {number: _LineWriter(number, lambda: _Bound.journal) for number in STREAMS}
 
 
-def _stream(name: str, level: str, original: TextIO) -> TextIO:
-    if name not in _writers:
-        writer = _LineWriter(name, level, original)
+def _stream(number: int) -> TextIO:
+    if number not in _writers or _writers[number][1].closed:
+        writer = _LineWriter(number, _journal_of_caller)
         raw: Any = writer
         # Unbuffered: every print is in the journal before the next statement runs.
         stream = io.TextIOWrapper(raw, encoding="utf-8", errors="replace", write_through=True)
-        _writers[name] = writer, stream
-    return _writers[name][1]
+        _writers[number] = writer, stream
+    return _writers[number][1]
+
+
+def _say_raw(stream: str, content: bytes, end: int) -> None:
+    if (journal := _Bound.journal) is not None:
+        journal.note_taken(stream, end)
+    _raw_writers[1 if stream == STREAMS[1] else 2].write(content)
 
 
 def install() -> None:
@@ -140,24 +187,52 @@ def install() -> None:
         root.setLevel(logging.INFO)
     if root.manager.disable:
         logging.disable(logging.NOTSET)
-    sys.stdout = _stream("stdout", "INFO", sys.stdout)
-    sys.stderr = _stream("stderr", "WARNING", sys.stderr)
+    remember()
+    if sys.stdin is None or sys.stdin.closed:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - lives as long as the process
+    sys.stdout = _stream(1)
+    sys.stderr = _stream(2)
 
 
 @contextmanager
-def capture(journal: Journal) -> Iterator[None]:
-    """Bind `journal`; whoever calls this restores logging and streams afterwards."""
+def capture(journal: Journal, work: Path | None = None) -> Iterator[None]:
+    """Bind `journal`; whoever calls this restores logging and streams afterwards.
+
+    Args:
+        journal: Gets all that is said.
+        work: The stage's directory, beside which its descriptors write; without one, they
+            are left alone.
+    """
     install()
     structlog.contextvars.clear_contextvars()
+    current = threading.current_thread()
+    _Bound.strangers = frozenset(thread for thread in threading.enumerate() if thread != current)
+    _Bound.process = os.getpid()
     _Bound.journal = journal
+    if work is not None:
+        _Bound.outputs = Outputs(work, _say_raw)
+        journal.listen(take_outputs)
     try:
         yield
     finally:
-        finish_lines()
-        _Bound.journal = None
+        try:
+            finish_lines()
+        finally:
+            outputs, _Bound.outputs = _Bound.outputs, None
+            if outputs is not None:
+                with _taking:
+                    outputs.close()
+            else:
+                restore()
+            for writer in _raw_writers.values():
+                writer.finish()
+            _Bound.journal = None
 
 
 def finish_lines() -> None:
     """Say what was printed without a line end: a step is over."""
+    take_outputs()
     for writer, _ in _writers.values():
         writer.finish()
+    for raw in _raw_writers.values():
+        raw.finish()

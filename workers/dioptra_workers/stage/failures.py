@@ -3,22 +3,38 @@
 from dioptra_ray.engine import describe_exception
 from dioptra_ray.engine.errors import ArtifactFailedError, StepFailedError
 from dioptra_ray.errors import DioptraError, UnavailableError
-from dioptra_workers.stage.artifacts import ArtifactFetchError
+from dioptra_ray.planning.plan import Stage
+from dioptra_workers.stage.artifacts import ArtifactFetchError, ArtifactRefusedError
 from dioptra_workers.stage.payload import NotPicklableError
 from dioptra_workers.stage.request import StageFailure
 
 
-def timed_out(step: str, limit: float | None = None) -> StageFailure:
-    """A step, its stage or its job took longer than it may; `limit` is the step's own."""
+def timed_out(step: str, limit: float | None = None, whose: str = "its") -> StageFailure:
+    """Something took longer than it may.
+
+    Args:
+        step: The step that was running; empty for none.
+        limit: The seconds that were allowed; None if that is not known.
+        whose: "its" for the step's own limit, or whose else.
+    """
     where = f'Step "{step}" was' if step else "It was"
-    when = "the timeout" if limit is None else f"its timeout of {limit:g} seconds"
+    when = "the timeout" if limit is None else f"{whose} timeout of {limit:g} seconds"
     return StageFailure(reason="TIMEOUT", message=f"{where} stopped at {when}.", step=step)
 
 
-def died(step: str) -> StageFailure:
-    """The process ended without a report, and nobody knows more."""
+def stage_timed_out(step: str, stage: Stage) -> StageFailure:
+    """The same for what a stage has noticed itself."""
+    own = dict(stage.step_timeouts).get(step)
+    if own is not None and (stage.timeout is None or own <= stage.timeout):
+        return timed_out(step, own)
+    return timed_out(step, stage.timeout, "the stage's")
+
+
+def died(step: str, signal: str = "") -> StageFailure:
+    """The process ended without a report; `signal` is what it said that it got, if it did."""
     what = f'The process of step "{step}"' if step else "A process of this job"
-    message = f"{what} died without an exception: it called os._exit, crashed, or was killed."
+    why = "it called os._exit, crashed, or was killed"
+    message = f"{what} died without an exception: {f'it got {signal}' if signal else why}."
     return StageFailure(reason="PROCESS_DIED", message=message, step=step)
 
 
@@ -31,7 +47,7 @@ def describe(error: BaseException) -> StageFailure:
             return StageFailure(reason="NOT_PICKLABLE", message=str(error), step=error.step)
         case UnavailableError() | ArtifactFetchError(error=UnavailableError()):
             return StageFailure(reason="STORE_UNAVAILABLE", message=str(error), retryable=True)
-        case ArtifactFetchError():
+        case ArtifactFetchError() | ArtifactRefusedError():
             return StageFailure(reason="ARTIFACT_FAILED", message=str(error))
         case DioptraError():
             return StageFailure(reason="INTERNAL", message=str(error))

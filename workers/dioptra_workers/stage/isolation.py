@@ -18,7 +18,7 @@ from dioptra_ray.errors import DioptraError
 from dioptra_workers.stage.artifacts import needed_inputs, plugins_with_readers
 from dioptra_workers.stage.channel import Channel
 from dioptra_workers.stage.events import Event, Phase, StepChanged
-from dioptra_workers.stage.failures import describe, died, timed_out
+from dioptra_workers.stage.failures import describe, died, stage_timed_out, timed_out
 from dioptra_workers.stage.imports import heavy_imports
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.live import Push
@@ -157,11 +157,11 @@ def _report_death(request: StageRequest, seen: int, stopped: Kind | None) -> Sta
     outcome: Outcome = "cancelled" if stopped == "cancelled" else "failed"
     failure = None
     if mark := killed_at_timeout(words):
-        failure = timed_out(mark.step, dict(request.stage.step_timeouts).get(mark.step))
+        failure = stage_timed_out(mark.step, request.stage)
     elif stopped == "timeout":
         failure = timed_out(words.step)
     elif stopped is None:
-        failure = died(words.step)
+        failure = died(words.step, words.signal)
     events = words.events
     if words.step:
         phase: Phase = "cancelled" if outcome == "cancelled" else "failed"

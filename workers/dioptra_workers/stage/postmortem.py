@@ -1,12 +1,28 @@
 """What a stage said whose process died, read on its node from what it left there."""
 
+import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dioptra_workers.stage.descendants import end_those_in
 from dioptra_workers.stage.events import Event, LogLine, StepChanged
-from dioptra_workers.stage.journal import journal_of, read_journal
+from dioptra_workers.stage.journal import children_file, clean, journal_of, read_journal, read_taken
 from dioptra_workers.stage.live import TIMEOUT_MARK
+from dioptra_workers.stage.outputs import STREAM_LEVELS, STREAMS, file_of, remove_files
+
+_FAULTS = {
+    "Segmentation fault": "SIGSEGV",
+    "Aborted": "SIGABRT",
+    "Floating point exception": "SIGFPE",
+    "Bus error": "SIGBUS",
+    "Illegal instruction": "SIGILL",
+}
+_FAULT = re.compile(
+    rf"\*\*\* (?P<signal>SIG[A-Z]+) received|^Fatal Python error: (?P<fault>{'|'.join(_FAULTS)})"
+)
+MOST_UNSAID = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +32,12 @@ class LastWords:
     Attributes:
         events: The events that were not delivered.
         step: The step that was running; empty for none.
+        signal: The signal that ended it, if it could still say so.
     """
 
     events: tuple[Event, ...]
     step: str
+    signal: str = ""
 
 
 def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None:
@@ -30,13 +48,40 @@ def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None
     work = Path(scratch_dir) / "stages" / directory
     journal = journal_of(work)
     try:
+        end_those_in(work)
         events = tuple(read_journal(journal))
+        events += _unsaid(work, read_taken(journal), running_step(events))
     except FileNotFoundError:
         return None
     finally:
         shutil.rmtree(work, ignore_errors=True)
         journal.unlink(missing_ok=True)
-    return LastWords(events=events[first:], step=running_step(events))
+        children_file(journal).unlink(missing_ok=True)
+        remove_files(work)
+    return LastWords(events=events[first:], step=running_step(events), signal=_signal(events))
+
+
+def _unsaid(work: Path, taken: Mapping[str, int], step: str) -> tuple[LogLine, ...]:
+    """What was written to descriptors and not yet said: often why a process has died."""
+    lines = []
+    for number, stream in STREAMS.items():
+        try:
+            file = file_of(work, stream)
+            at, content = file.stat().st_mtime, file.read_bytes()[taken.get(stream, 0) :]
+        except FileNotFoundError:
+            continue
+        for line in content[-MOST_UNSAID:].splitlines():
+            text = clean(line.decode("utf-8", "replace"))
+            lines.append(LogLine(at, STREAM_LEVELS[number], stream, step, text))
+    return tuple(lines)
+
+
+def _signal(events: tuple[Event, ...]) -> str:
+    """The signal of which Ray's or Python's fault handler has written to standard error."""
+    for event in reversed(events):
+        if isinstance(event, LogLine) and (found := _FAULT.search(event.message)):
+            return found["signal"] or _FAULTS.get(found["fault"], "")
+    return ""
 
 
 def killed_at_timeout(words: LastWords | None) -> LogLine | None:

@@ -29,14 +29,17 @@ from dioptra_workers.stage.artifacts import (
     write_outputs,
 )
 from dioptra_workers.stage.capture import capture, finish_lines
+from dioptra_workers.stage.dioptra_folder import write_dioptra_folder
 from dioptra_workers.stage.environment import pristine
-from dioptra_workers.stage.failures import describe, timed_out
+from dioptra_workers.stage.failures import describe, stage_timed_out
 from dioptra_workers.stage.health import spoiled
 from dioptra_workers.stage.interpreter import intact
 from dioptra_workers.stage.interrupt import Interrupter
 from dioptra_workers.stage.jobfiles import write_job_files
-from dioptra_workers.stage.journal import Journal, journal_of
+from dioptra_workers.stage.journal import Journal, children_file, journal_of
+from dioptra_workers.stage.leftovers import swept
 from dioptra_workers.stage.live import LiveFeed, Push
+from dioptra_workers.stage.outputs import remove_files
 from dioptra_workers.stage.payload import NotPicklableError, Payload, dump_outputs, load
 from dioptra_workers.stage.plans import compiled
 from dioptra_workers.stage.pluginsets import prepare
@@ -126,6 +129,7 @@ class _Observer:
     def step_finished(self, step: str) -> None:
         self._feed.step_finished()
         finish_lines()
+        self._journal.hear_children()
         if not self.silent:
             self._journal.step_changed(step, "finished")
         self._journal.step = ""
@@ -154,7 +158,7 @@ class _StageRun:
             shutil.rmtree(self._work)
             self._work.mkdir()
         self._journal_file = journal_of(self._work)
-        self._journal_file.unlink(missing_ok=True)
+        self._unlink_files()
         self._journal = Journal(self._journal_file, node=node.address, pid=os.getpid())
         stage = request.stage
         self._step_timeouts = dict(stage.step_timeouts)
@@ -176,7 +180,14 @@ class _StageRun:
             # Before the environment is restored: its credentials are hidden from plugins.
             store = store_of(self._request.places.store_url)
             # The feed ends after the interrupter: nothing interrupts what comes afterwards.
-            with self._journal, pristine(), capture(self._journal), feed, interrupter:
+            with (
+                self._journal,
+                pristine(),
+                capture(self._journal, self._work),
+                swept(),
+                feed,
+                interrupter,
+            ):
                 # Decimal and numpy, among others, keep their settings in the context.
                 made = copy_context().run(self._make, store, inputs, deltas)
         except BaseException as error:  # noqa: BLE001 - also SystemExit and interruptions
@@ -194,7 +205,12 @@ class _StageRun:
     def clean_up(self) -> None:
         """Leave nothing behind."""
         remove(self._work)
+        self._unlink_files()
+
+    def _unlink_files(self) -> None:
         self._journal_file.unlink(missing_ok=True)
+        children_file(self._journal_file).unlink(missing_ok=True)
+        remove_files(self._work)
 
     def _ended_badly(self, error: BaseException) -> StageReport:
         step, interrupter = self._journal.step, self._interrupter
@@ -204,7 +220,7 @@ class _StageRun:
         first, events = self._journal.pending()
         failure = None
         if interrupter.kind == "timeout":
-            failure = timed_out(step, self._step_timeouts.get(step))
+            failure = stage_timed_out(step, self._request.stage)
         elif not cancelled:
             failure = describe(error)
         return StageReport(
@@ -232,7 +248,9 @@ class _StageRun:
         bundles = plugins_with_readers(request.plugins, needed)
         foreign = foreign_inputs(bundles, needed)
         values = read_foreign_inputs(foreign, store=store, cache=self._cache, directory=work)
-        with activate(prepare(bundles, store=store, cache=self._cache)), intact():
+        plugin_set = prepare(bundles, store=store, cache=self._cache)
+        write_dioptra_folder(work, plugin_set, request.job)
+        with activate(plugin_set), intact():
             own = [given for given in needed if given.name not in values]
             values |= read_inputs(own, store=store, directory=work)
             return self._execute(plan.program, inputs, values, before, store)
@@ -269,7 +287,9 @@ class _StageRun:
             execution.outputs.update(given)
             for step in stage.steps:
                 execution.run_step(step)
-            stored = write_outputs(request, execution, store)
+            stored = write_outputs(
+                request, execution, store=store, journal=self._journal, directory=self._work
+            )
             exports = tuple(
                 dump_outputs(step, execution.outputs.get(step, {})) for step in stage.exports
             )
