@@ -12,6 +12,9 @@ from dioptra_workers.stage.request import StageReport, StageRequest
 from dioptra_workers.stage.warm import write_order
 
 
+SECONDS_TO_LEAVE = 2.0
+
+
 class Member:
     """A process that is ready, or runs a stage.
 
@@ -54,6 +57,12 @@ class Member:
     def retire(self) -> None:
         """Let it leave, and give its CPU back, whatever it does now."""
         self.close()
+        ray.kill(self._actor, no_restart=True)
+
+    async def dismiss(self) -> None:
+        """Let it leave by itself: it may be cleaning up after its last stage."""
+        self.close()
+        await asyncio.wait({self.gone}, timeout=SECONDS_TO_LEAVE)
         ray.kill(self._actor, no_restart=True)
 
     async def _ask(self, frame: bytes) -> Any:

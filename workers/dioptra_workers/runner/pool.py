@@ -80,7 +80,8 @@ class WarmPool:
         self._is_open = False
         self._shrink()
         for member in tuple(self._members):
-            self._retire(member)
+            self._members.discard(member)
+            member.retire()
             await member.gone
         for actor, _ in self._starting.values():
             ray.kill(actor, no_restart=True)
@@ -190,7 +191,7 @@ class WarmPool:
 
     def _retire(self, member: Member) -> None:
         self._members.discard(member)
-        member.retire()
+        self._keep(member.dismiss())
 
     # Who uses them
 

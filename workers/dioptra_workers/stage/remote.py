@@ -39,9 +39,9 @@ class WarmProcess:
     def serve(self, path: str, key: str, places: Places) -> None:
         """Do so until the runner hangs up."""
         _node()
-        warm.serve(path, key, lambda order, later: _run(order.request(places), later))
-        # At once and whatever a step has left: handlers, threads, a spoiled interpreter.
-        os._exit(0)
+        if warm.serve(path, key, lambda order, later: _run(order.request(places), later)):
+            # At once and whatever a step has left: handlers, threads, a spoiled interpreter.
+            os._exit(0)
 
 
 def _run(request: StageRequest, later: warm.Later) -> StageReport:

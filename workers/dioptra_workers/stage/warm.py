@@ -58,13 +58,16 @@ Later = Callable[[Callable[[], None]], None]
 """Takes what can wait until the report is on its way."""
 
 
-def serve(path: str, key: str, run: Callable[[WarmOrder, Later], StageReport]) -> None:
-    """Run what comes over the socket at `path`, until it is closed or this process is spoiled.
+def serve(path: str, key: str, run: Callable[[WarmOrder, Later], StageReport]) -> bool:
+    """Run what comes over the socket at `path`, until it is closed or this process must end.
 
     Args:
         path: A Unix socket of the runner.
         key: Tells the runner who this is.
         run: Runs a stage; never raises.
+
+    Returns:
+        Whether this process must end.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
@@ -74,14 +77,14 @@ def serve(path: str, key: str, run: Callable[[WarmOrder, Later], StageReport]) -
                 try:
                     order = _read_order(read_frame(stream.read))
                 except (EOFError, ConnectionError):
-                    return
+                    return False
                 chores: list[Callable[[], None]] = []
                 report = None if order is None else run(order, chores.append)
                 connection.sendall(write_frame(report and write_report(report)))
                 for chore in chores:
                     chore()
                 if report is not None and report.retire:
-                    return
+                    return True
 
 
 def _read_order(values: list[Any]) -> WarmOrder | None:
