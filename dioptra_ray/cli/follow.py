@@ -147,7 +147,7 @@ def stored(job: "Job") -> list[dict[str, object]]:
 
 
 def _event_line(event: JobEvent) -> str:
-    time = click.style(event.time.astimezone().strftime("%H:%M:%S.%f")[:-3], dim=True)
+    time = click.style(event.occurred.astimezone().strftime("%H:%M:%S.%f")[:-3], dim=True)
     if event.job is not None:
         reason = f" ({event.job.reason})" if event.job.reason else ""
         return f"{time} job {event.job.id} {coloured(event.job.status)}{reason}"

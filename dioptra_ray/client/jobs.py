@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -239,10 +240,14 @@ class Jobs:
         return read_series([read_metric(metric) for metric in response.metrics])
 
     def follow(self, job: int) -> Iterator[JobEvent | LogRecord]:
-        """Yield what happens to a job and what it says, as it comes, from beginning to end."""
+        """Yield what happens to a job and what it says, as it comes, from beginning to end.
+
+        What has happened already is sorted by the time at which it did.
+        """
         return merge(
             lambda cancellation: self.watch(job, cancellation=cancellation),
             lambda cancellation: self.watch_logs(job, cancellation=cancellation),
+            time_of=_time_of,
         )
 
     def _log_batches(
@@ -261,3 +266,7 @@ def artifact_ids(artifacts: Mapping[str, int | Artifact]) -> dict[str, int]:
         name: artifact.id if isinstance(artifact, Artifact) else artifact
         for name, artifact in artifacts.items()
     }
+
+
+def _time_of(item: JobEvent | LogRecord) -> datetime:
+    return item.occurred if isinstance(item, JobEvent) else item.time

@@ -148,7 +148,7 @@ class JobEvent:
 
     Attributes:
         sequence: Dense within the job, from 1.
-        time: When it happened.
+        time: When the controller heard of it.
         job: The job after its state changed.
         step: The step after its state changed.
         metric: A metric that was logged.
@@ -159,6 +159,15 @@ class JobEvent:
     job: JobRecord | None = None
     step: Step | None = None
     metric: MetricPoint | None = field(default=None)
+
+    @property
+    def occurred(self) -> datetime:
+        """When it happened, by the clock of the worker if it happened there."""
+        if self.metric is not None:
+            return self.metric.time
+        if self.step is not None:
+            return self.step.ended or self.step.started or self.time
+        return self.time
 
 
 def read_failure(message: failure_pb2.Failure) -> Failure:
