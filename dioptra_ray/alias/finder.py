@@ -1,10 +1,12 @@
 """The import hook that serves `dioptra.*` from our modules."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 _SERVED = {
@@ -22,6 +24,9 @@ _SERVED = {
     "dioptra.sdk.utilities.paths": "dioptra_ray.alias.paths",
 }
 """Our module by Dioptra's name for it."""
+
+IMPORTABLE = str(Path(__file__).with_name("importable"))
+"""Holds a package `dioptra` that installs the hook when it is imported."""
 
 _PARENTS = frozenset(
     name.rsplit(".", depth)[0] for name in _SERVED for depth in range(1, name.count(".") + 1)
@@ -69,12 +74,25 @@ class _AliasFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         for finder in sys.meta_path:
             if finder is not self and (spec := finder.find_spec(fullname, path, target)):
-                return spec
+                if spec.origin is None or not spec.origin.startswith(IMPORTABLE):
+                    return spec
+                return PathFinder.find_spec(fullname, [p for p in sys.path if p != IMPORTABLE])
         return None
 
 
+def search_path() -> str:
+    """PYTHONPATH for programs that are started: they find us, and what they found before."""
+    before = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return os.pathsep.join(dict.fromkeys([IMPORTABLE, *before]))
+
+
 def install() -> None:
-    """Serve `dioptra.*` in this process from now on. Calling it again changes nothing."""
+    """Serve `dioptra.*` in this process from now on. Calling it again changes nothing.
+
+    Also in processes that are spawned: those get this one's `sys.path`.
+    """
+    if IMPORTABLE not in sys.path:
+        sys.path.insert(0, IMPORTABLE)
     if any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, _AliasFinder())

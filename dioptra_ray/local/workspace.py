@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from dioptra_ray import alias
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,7 +30,8 @@ def workspace(working_dir: Path | None) -> Iterator[Path]:
         working_dir = working_dir.absolute()
         working_dir.mkdir(parents=True, exist_ok=True)
         stack.enter_context(contextlib.chdir(working_dir))
-        stack.enter_context(_environment({"__JOB_ID": os.environ.get("__JOB_ID", "0")}))
+        updates = {"__JOB_ID": os.environ.get("__JOB_ID", "0"), "PYTHONPATH": alias.search_path()}
+        stack.enter_context(_environment(updates))
         stack.enter_context(_no_bytecode())
         yield working_dir
 

@@ -1,6 +1,7 @@
 """Dioptra's module names lead here, with and without an installed Dioptra."""
 # ruff: noqa: PLC0415 - these modules exist only once the alias is installed
 
+import json
 import logging
 import subprocess
 import sys
@@ -181,3 +182,66 @@ def test_there_are_no_metrics_without_a_job() -> None:
     client = get_authenticated_worker_client(logging.getLogger(), "json")
     with pytest.raises(PreconditionError):
         client.jobs.append_metric_by_id(7, "m", 1.0)
+
+
+PLUGIN = """
+import multiprocessing, subprocess, sys
+from dioptra import pyplugs
+
+@pyplugs.register
+def own():
+    return 1
+
+def in_child(queue):
+    queue.put((own.__module__, pyplugs.info("spawner", "tasks").func_name))
+
+@pyplugs.register
+def spawn():
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=in_child, args=(queue,))
+    process.start()
+    answer = queue.get(timeout=60)
+    process.join()
+    program = "from dioptra.sdk.api.artifact import ArtifactTaskInterface as A; print(A.__module__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    return [*answer, done.stdout.strip() or done.stderr]
+"""
+MAIN = """
+import json, sys
+from dioptra_ray.local import run
+
+if __name__ == "__main__":
+    tasks = {"spawn": {"plugin": "spawner.tasks.spawn", "outputs": {"answer": "any"}}}
+    result = run({"tasks": tasks, "graph": {"s": {"spawn": {}}}}, plugins_dir=sys.argv[1])
+    print(json.dumps(result.steps["s"]["answer"]))
+"""
+
+
+def test_processes_that_a_plugin_starts_find_dioptra(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins" / "spawner"
+    folder.mkdir(parents=True)
+    (folder / "tasks.py").write_text(PLUGIN)
+    (tmp_path / "main.py").write_text(MAIN)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py"), str(tmp_path / "plugins")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["spawner.tasks", "own", "dioptra_ray.artifact"]
+
+
+def test_a_spawned_process_finds_an_installed_dioptra_as_well(real_dioptra: Path) -> None:
+    program = """
+        import os, subprocess, sys
+        from dioptra_ray import alias
+        program = (
+            "import dioptra.client, dioptra.pyplugs as p; "
+            "print(dioptra.REAL, p.__name__, p.register.__module__)"
+        )
+        environment = {**os.environ, "PYTHONPATH": alias.search_path() + os.pathsep + sys.path[0]}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    """
+    assert python(program, real_dioptra) == "True dioptra.pyplugs dioptra_ray.pyplugs\n"

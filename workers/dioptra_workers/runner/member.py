@@ -11,7 +11,6 @@ from dioptra_workers.stage.frames import LENGTH, read_frame, read_report, write_
 from dioptra_workers.stage.request import StageReport, StageRequest
 from dioptra_workers.stage.warm import write_order
 
-
 SECONDS_TO_LEAVE = 2.0
 
 

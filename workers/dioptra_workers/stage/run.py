@@ -238,6 +238,7 @@ class _StageRun:
         """Everything between entering the directory and leaving it."""
         request, work = self._request, self._work
         os.environ["__JOB_ID"] = str(request.job.job_id)
+        os.environ["PYTHONPATH"] = alias.search_path()
         os.chdir(work)
         plan = compiled(request.plan_digest, request.description)
         write_job_files(request.job, plan.text, work)
