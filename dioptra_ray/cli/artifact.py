@@ -29,10 +29,15 @@ def artifact() -> None:
 @click.option("--limit", type=click.IntRange(1), default=50, help="At most this many.")
 @with_target
 @with_output
-def list_artifacts(target: Target, output: Output, **query: Any) -> None:
+def list_artifacts(target: Target, output: Output, limit: int, **query: Any) -> None:
     """List artifacts, newest first."""
     with target.connect() as client:
-        found = client.artifacts.list(**query)
+        found = client.artifacts.list(**{**query, "limit": limit + 1})
+        if not found and query["job"]:
+            client.jobs.get(query["job"])
+        if not found and query["entrypoint"]:
+            client.entrypoints.get(query["entrypoint"])
+    found, has_more = found[:limit], len(found) > limit
     if output.is_json:
         output.json(found)
         return
@@ -41,6 +46,8 @@ def list_artifacts(target: Target, output: Output, **query: Any) -> None:
         for one in found
     ]
     output.table(["id", "name", "job", "entrypoint", "size", "created", "stored at"], rows)
+    if has_more:
+        output.note(f"There are more: these are the newest {limit}; --limit shows others.")
 
 
 @artifact.command()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from dioptra_ray.cli.wording import WHERE_PLUGINS_ARE
 from dioptra_ray.errors import InvalidDescriptionError
 from dioptra_ray.language import load, validate
 from dioptra_ray.language.issues import Issue
@@ -60,6 +61,13 @@ class Described:
     project: ProjectPlace | None = None
 
     @property
+    def hint(self) -> str:
+        """What to do about tasks that nobody has given; empty when they were."""
+        given = self.plugins.plugins or self.project is not None
+        lacks = bool(self.description) and "tasks" not in self.description
+        return f"It has no tasks of its own. {WHERE_PLUGINS_ARE}" if lacks and not given else ""
+
+    @property
     def is_valid(self) -> bool:
         """Whether it can run."""
         return not any(issue.severity == "error" for issue in self.issues)
@@ -82,7 +90,8 @@ class Described:
         if not self.is_valid:
             count = sum(issue.severity == "error" for issue in self.issues)
             problems = "a problem" if count == 1 else f"{count} problems"
-            raise InvalidDescriptionError(f"{self.file} has {problems}", self.issues)
+            hint = f". {self.hint}" if self.hint else ""
+            raise InvalidDescriptionError(f"{self.file} has {problems}{hint}", self.issues)
 
     def choose(self, choices: Mapping[str, str]) -> "Described":
         """The same, with an alternative chosen for each swap; it must be valid.

@@ -1,7 +1,7 @@
 """`dioptra-ray job`: submitting, watching and stopping jobs."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,8 +19,13 @@ from dioptra_ray.cli.output import Output, between, seconds, with_output
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
 from dioptra_ray.cli.wording import place
+from dioptra_ray.errors import NotFoundError
+from dioptra_ray.language.suggestions import did_you_mean
 from dioptra_ray.wire.jobs import JobRecord, LogRecord
 from dioptra_ray.wire.values import TextValue
+
+if TYPE_CHECKING:
+    from dioptra_ray.client import Client, Job
 
 STATES = ("queued", "started", "finished", "failed", "cancelled")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -77,10 +82,13 @@ def submit(  # noqa: PLR0913 - one argument an option
 @click.option("--limit", type=click.IntRange(1), default=50, help="At most this many.")
 @with_target
 @with_output
-def list_jobs(target: Target, output: Output, **query: Any) -> None:
+def list_jobs(target: Target, output: Output, limit: int, **query: Any) -> None:
     """List jobs, newest first."""
     with target.connect() as client:
-        jobs = client.jobs.list(**query)
+        jobs = client.jobs.list(**{**query, "limit": limit + 1})
+        if not jobs:
+            _check_known(client, query)
+    jobs, has_more = jobs[:limit], len(jobs) > limit
     if output.is_json:
         output.json([record_data(one.record) for one in jobs])
         return
@@ -99,6 +107,22 @@ def list_jobs(target: Target, output: Output, **query: Any) -> None:
     ]
     columns = ["job", "status", "entrypoint", "experiment", "queue", "created", "took", "why"]
     output.table(columns, rows)
+    if has_more:
+        output.note(f"There are more: these are the newest {limit}; --limit shows others.")
+
+
+def _check_known(client: "Client", query: dict[str, Any]) -> None:
+    """That nothing was found may mean that there is no such thing to look for.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    if query["experiment"]:
+        client.experiments.get(query["experiment"])
+    if query["entrypoint"]:
+        client.entrypoints.get(query["entrypoint"])
+    if query["sweep"]:
+        client.sweeps.get(query["sweep"])
 
 
 @job.command()
@@ -167,6 +191,8 @@ def logs(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Print what a job has said, in order; as JSON, one record a line."""
     with target.connect(patience=WATCH_PATIENCE if follow else None) as client:
+        if step:
+            _check_step(client.jobs.get(job_id), step)
         records: Iterable[LogRecord] = (
             client.jobs.watch_logs(job_id)
             if follow
@@ -226,6 +252,15 @@ def retry(job_id: int, target: Target, output: Output) -> None:
         output.json(record_data(again.record))
     else:
         output.line(f"job {again.id} {again.status}, a retry of job {job_id}")
+
+
+def _check_step(found: "Job", step: str) -> None:
+    names = list(found.steps)
+    if step not in names:
+        raise NotFoundError(
+            f"job {found.id} has no step {step!r}.{did_you_mean(step, names)} "
+            f"It has: {', '.join(names)}."
+        )
 
 
 def _is_wanted(record: LogRecord, step: str, level: str | None) -> bool:

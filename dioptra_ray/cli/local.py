@@ -18,7 +18,7 @@ from dioptra_ray.cli.description import Described, describe
 from dioptra_ray.cli.exits import FAILED
 from dioptra_ray.cli.follow import coloured, log_line
 from dioptra_ray.cli.output import Output, cell, seconds
-from dioptra_ray.cli.wording import clean
+from dioptra_ray.cli.wording import WHERE_PLUGINS_ARE, clean
 from dioptra_ray.context import MetricPoint, current_job
 from dioptra_ray.engine.errors import StepFailedError
 from dioptra_ray.errors import DioptraError, InvalidRequestError
@@ -71,6 +71,8 @@ def run_locally(  # noqa: PLR0913 - one argument an option
                 )
         except StepFailedError as error:
             _show_failure(error, output, time.monotonic() - started)
+            if error.error_type == "UnknownPackageError" and folder is None:
+                output.note(WHERE_PLUGINS_ARE)
             return FAILED
     _show_result(result, output, time.monotonic() - started, is_kept=working_dir is not None)
     return 0

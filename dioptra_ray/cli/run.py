@@ -10,6 +10,8 @@ from dioptra_ray.cli.output import Output, with_output
 from dioptra_ray.cli.paths import FOLDER, NEW_FOLDER
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
+from dioptra_ray.cli.wording import WHERE_PLUGINS_ARE
+from dioptra_ray.errors import NotFoundError
 
 if TYPE_CHECKING:
     from dioptra_ray.client import Client
@@ -49,11 +51,10 @@ def run(  # noqa: PLR0913 - one argument an option
     given as -A NAME=PATH:TASK, where TASK is "plugin.module.Class".
     """
     file = Path(what)
+    _check_file(file, what, must_exist=local)
     if local:
         from dioptra_ray.cli.local import run_locally  # noqa: PLC0415 - only for --local
 
-        if not file.is_file():
-            raise click.BadParameter(f"there is no file {what!r}", param_hint="FILE")
         return run_locally(
             file,
             parameters=parameters,
@@ -79,6 +80,26 @@ def run(  # noqa: PLR0913 - one argument an option
         return follow_to_end(client, job, target, output)
 
 
+def _check_file(file: Path, what: str, *, must_exist: bool) -> None:
+    """Tell files from names of entrypoints.
+
+    Raises:
+        click.BadParameter: It is meant to be a file, and is none that can be read.
+    """
+    looks_like_one = file.suffix in {".yaml", ".yml", ".json"} or what.startswith(("./", "../"))
+    if not file.exists():
+        if must_exist or looks_like_one:
+            raise click.BadParameter(f"there is no file {what!r}", param_hint="FILE")
+    elif file.is_dir() and (must_exist or looks_like_one or "/" in what):
+        raise click.BadParameter(
+            f"{what!r} is a directory; name the file with the description", param_hint="FILE"
+        )
+    elif not file.is_file() and not file.is_dir():
+        raise click.BadParameter(
+            f"{what!r} is a device or a pipe; name a file with a description", param_hint="FILE"
+        )
+
+
 def _register(client: "Client", file: Path, plugins_dir: Path | None) -> str:
     """Put what a file needs, and the file, into the registry; return the entrypoint's name.
 
@@ -94,7 +115,13 @@ def _register(client: "Client", file: Path, plugins_dir: Path | None) -> str:
         return described.project.entrypoint
     for plugin in described.plugins.plugins:
         client.plugins.put(plugin.files, name=plugin.name, description=plugin.description)
-    stored = client.entrypoints.put(
-        file.stem, file, plugins=described.plugin_names, source_file=str(file)
-    )
+    try:
+        stored = client.entrypoints.put(
+            file.stem, file, plugins=described.plugin_names, source_file=str(file)
+        )
+    except NotFoundError as error:
+        if plugins_dir is not None:
+            raise
+        message = f"{error.message}. {WHERE_PLUGINS_ARE}"
+        raise NotFoundError(message, **error.metadata) from None
     return stored.name

@@ -39,6 +39,8 @@ def validate(file: Path, swaps: dict[str, str], plugins: Path | None, output: Ou
         found = f"{count(errors, 'error')}, {count(warnings, 'warning')}"
         counts = f" ({found})" if described.issues else ""
         output.line(f"{file}: {verdict}{counts}")
+        if described.hint and not described.is_valid:
+            output.note(described.hint)
     return 0 if described.is_valid else FAILED
 
 

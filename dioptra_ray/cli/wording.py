@@ -12,6 +12,12 @@ _SEQUENCE: Final = re.compile(
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+WHERE_PLUGINS_ARE: Final = (
+    "If its plugins are in a folder, name it with --plugins DIR; in a project, the dioptra.toml "
+    "above the file has to declare the file and its plugins."
+)
+
+
 class Styled(str):
     """Text of ours, which may hold colours."""
 

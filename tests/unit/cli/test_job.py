@@ -13,7 +13,7 @@ import pytest
 from dioptra_ray.api.controller.v1 import artifact_service_pb2, job_pb2, job_service_pb2
 from dioptra_ray.api.types.v1.failure_pb2 import Failure
 from dioptra_ray.api.types.v1.value_pb2 import Value
-from dioptra_ray.errors import InvalidDescriptionError
+from dioptra_ray.errors import InvalidDescriptionError, NotFoundError
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.wire.times import to_timestamp
 
@@ -210,3 +210,41 @@ def test_interrupting_a_watch_leaves_the_job_and_says_how_to_return(controller, 
     assert "dioptra-ray job cancel 12" in err
     assert "Traceback" not in err
     assert not any(isinstance(one, job_service_pb2.CancelJobRequest) for one in controller.requests)
+
+
+def test_a_list_says_when_there_are_more(remote, controller) -> None:
+    def page(request):
+        jobs = [job_pb2.Job(id=9 - n, state=job_pb2.JOB_STATE_FINISHED) for n in range(5)]
+        return job_service_pb2.ListJobsResponse(jobs=jobs[: request.page_size])
+
+    controller.on("ListJobs", page)
+    ran = remote("job", "list", "--limit", 3)
+    assert len(ran.out.splitlines()) == 4
+    assert "newest 3; --limit" in ran.err
+    assert "more" not in remote("job", "list", "--limit", 5).err
+    assert len(remote("job", "list", "--limit", 3, "--format", "json").json) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "call"),
+    [
+        (("job", "list", "--entrypoint", "nope"), "GetEntrypoint"),
+        (("job", "list", "--sweep", "99"), "GetSweep"),
+        (("artifact", "list", "--job", "99"), "GetJob"),
+    ],
+)
+def test_filters_that_name_nothing_are_not_found(remote, controller, given, call) -> None:
+    def missing(_):
+        raise NotFoundError("there is no such thing")
+
+    controller.on("ListJobs", lambda _: job_service_pb2.ListJobsResponse())
+    controller.on("ListArtifacts", lambda _: artifact_service_pb2.ListArtifactsResponse())
+    controller.on(call, missing)
+    assert remote(*given).code == 3
+
+
+def test_logs_of_a_step_that_is_not_there_are_not_found(remote, ended) -> None:
+    ended(FAILED)
+    ran = remote("job", "logs", 12, "--step", "trian")
+    assert ran.code == 3
+    assert "Did you mean" in ran.err

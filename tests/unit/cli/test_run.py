@@ -12,6 +12,7 @@ from dioptra_ray.api.controller.v1 import (
     plugin_service_pb2,
     registry_service_pb2,
 )
+from dioptra_ray.errors import NotFoundError
 from dioptra_ray.plugins.bundle import read_archive
 
 PLUGIN = """
@@ -137,3 +138,37 @@ def test_import_shows_what_happened(remote, controller, folder) -> None:
     assert (
         remote("import", "dioptra.toml", "--format", "json").json["resources"][0]["snapshot"] == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("missing.yaml", "there is no file 'missing.yaml'"),
+        ("./missing", "there is no file './missing'"),
+        ("./plugins", "is a directory"),
+        ("/dev/null", "is a device or a pipe"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_what_is_meant_to_be_a_file_but_is_none(remote, controller, what, said) -> None:
+    ran = remote("run", what)
+    assert ran.code == 2
+    assert said in ran.err
+    assert controller.requests == []
+
+
+def test_a_graph_alone_is_told_where_its_plugins_may_be(remote, run, folder) -> None:
+    (folder / "graph.yaml").write_text(GRAPH)
+    for ran in (remote("run", "graph.yaml"), run("validate", "graph.yaml")):
+        assert ran.code == 1
+        assert "--plugins DIR" in ran.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_plugin_that_nobody_has_imported_may_be_in_a_folder(remote, run, controller) -> None:
+    def missing(_):
+        raise NotFoundError("there is no plugin 'maths'")
+
+    controller.on("PutEntrypoint", missing)
+    assert "--plugins DIR" in remote("run", "alone.yaml").err
+    assert "--plugins DIR" in run("run", "--local", "alone.yaml").err
