@@ -61,3 +61,16 @@ async def test_a_job_that_ruins_its_process_fails_no_other_job(lab, describe, ba
     ]
     ends = [await job.end() for job in jobs]
     assert [ended.outcome for ended in ends] == ["finished"] * 8, ends
+
+
+async def test_a_job_that_no_node_can_hold_says_so(lab, describe):
+    description = describe({"a": {"pid": {}}}, TASKS, execution={"steps": {"a": {"num_gpus": 4}}})
+    job = lab.start(description, {"p": SOURCE})
+    await job.until(lambda event: "GPU=4; no node has it" in getattr(event, "message", ""))
+    (line,) = job.logs
+    assert (line.level, line.message) == (
+        "WARNING",
+        "Stage s0 waits for GPU=4; no node has it (largest: GPU=0).",
+    )
+    lab.driver.cancel(job.lease)
+    assert (await job.end()).outcome == "cancelled"

@@ -6,6 +6,7 @@ import uuid
 
 import ray
 
+from dioptra_workers.runner.capacity import Nodes
 from dioptra_workers.runner.cluster import NAMESPACE
 from dioptra_workers.runner.jobs import Emit, JobRun
 from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
@@ -28,6 +29,7 @@ class Driver:
         )
         self._sink = SinkClient(name, self._received)
         self._pool = WarmPool(self._places, warm)
+        self._nodes = Nodes()
         self._runs: dict[LeaseKey, JobRun] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -53,7 +55,14 @@ class Driver:
 
     async def run(self, order: JobOrder, emit: Emit) -> JobEnded:
         """Run an attempt to its end; `emit` gets what it says, in order, before the end."""
-        run = JobRun(order, places=self._places, sink=self._sink, pool=self._pool, emit=emit)
+        run = JobRun(
+            order,
+            places=self._places,
+            sink=self._sink,
+            pool=self._pool,
+            nodes=self._nodes,
+            emit=emit,
+        )
         self._runs[order.lease] = run
         self._idle.clear()
         try:

@@ -14,7 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
-from dioptra_workers.runner import crashes
+from dioptra_workers.runner import capacity, crashes
 from dioptra_workers.runner.autopsy import find_last_words
 from dioptra_workers.runner.cluster import stage_function
 from dioptra_workers.runner.orders import JobEnded, JobOrder
@@ -44,7 +44,7 @@ GRACE = 1.0
 LATE_EVENTS = 5.0
 """Seconds to wait for events that a stage delivered to the sink before it ended."""
 
-MOST_EXCUSES = 2
+MOST_EXCUSES = 3
 """So often a stage is repeated that failed because of the process it was given."""
 
 Emit = Callable[[Sequence[Event]], None]
@@ -53,12 +53,20 @@ Emit = Callable[[Sequence[Event]], None]
 class JobRun:
     """Runs one order to its end."""
 
-    def __init__(
-        self, order: JobOrder, *, places: Places, sink: SinkClient, pool: WarmPool, emit: Emit
+    def __init__(  # noqa: PLR0913 - each by its name
+        self,
+        order: JobOrder,
+        *,
+        places: Places,
+        sink: SinkClient,
+        pool: WarmPool,
+        nodes: capacity.Nodes,
+        emit: Emit,
     ) -> None:
         self._order = order
         self._sink = sink
         self._pool = pool
+        self._nodes = nodes
         self._emit_events = emit
         self._states = first_states(order, places)
         self._suits_pool = suits(order.plan)
@@ -141,13 +149,23 @@ class JobRun:
 
     async def _result(self, state: StageState) -> tuple[StageState, int, StageReport | RayError]:
         tried, cpus = state.round, state.stage.resources.num_cpus
+        watching = asyncio.create_task(self._watch_capacity(state))
         try:
             report: StageReport = await state.returns[0]
         except RayError as error:
             return state, tried, error
         finally:
+            watching.cancel()
             self._pool.make_room(-cpus)
         return state, tried, report
+
+    async def _watch_capacity(self, state: StageState) -> None:
+        await capacity.watch(
+            state.stage.resources,
+            self._nodes,
+            waits=lambda: not state.begun and not state.node_id,
+            say=lambda what: self._log(f"Stage {state.stage.name} {what}."),
+        )
 
     def _call(self, state: StageState) -> None:
         """Have Ray run it once what it takes is there."""
