@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 import tempfile
@@ -115,11 +116,13 @@ def main(  # noqa: PLR0913 - one argument an option
         name=name,
         store_url=store_url,
         scratch_dir=scratch_dir.absolute(),
-        token_file=token_file,
+        token_file=token_file and token_file.absolute(),
         num_cpus=num_cpus,
         warm=warm,
         temporary_dir=temporary_dir,
     )
+    # Ray puts the driver's directory on the path of all its workers.
+    os.chdir("/")
     prepare_environment(ray_address)
     from dioptra_workers.runner.service import serve  # noqa: PLC0415 - imports Ray: slow
 
