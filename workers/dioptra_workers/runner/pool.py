@@ -78,11 +78,9 @@ class WarmPool:
     async def close(self) -> None:
         """End all processes."""
         self._is_open = False
+        members, self._members, self._idle = self._members, set(), []
         self._shrink()
-        for member in tuple(self._members):
-            self._members.discard(member)
-            member.retire()
-            await member.gone
+        await asyncio.gather(*(member.dismiss() for member in members))
         for actor, _ in self._starting.values():
             ray.kill(actor, no_restart=True)
         for task in self._tasks:

@@ -1,25 +1,26 @@
-"""Ending a Ray worker process after the task that it runs, so that no other task gets it."""
+"""Ending a Ray worker process that no other stage shall get.
+
+Ray offers that only after a number of calls which is fixed beforehand. So the process ends
+by itself a moment after its report; should it be given a stage before, it ends at once, and
+the runner, which sees that no step has begun, has that stage run elsewhere.
+"""
 
 import os
 import threading
 
-import ray
+from dioptra_workers.stage.health import spoiled
 
-CALLS_FOR_EVER = 1_000_000_000
-"""`max_calls` of tasks after which a process may have to end."""
-
-SECONDS_TO_REPORT = 2.0
+SECONDS_TO_REPORT = 1.0
 
 
-def leave_after_this_task() -> None:
-    """End this process as soon as the present task's results are on their way.
+def leave_soon() -> None:
+    """End this process once its report is on its way."""
+    timer = threading.Timer(SECONDS_TO_REPORT, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
-    Ray does so after the last of `max_calls` calls: let it believe that this is the last.
-    """
-    try:
-        manager = ray._private.worker.global_worker.function_actor_manager  # noqa: SLF001
-        calls = manager._num_task_executions  # noqa: SLF001
-        for function in list(calls):
-            calls[function] = CALLS_FOR_EVER - 1
-    except (AttributeError, TypeError):  # another Ray: then a moment later, without its help
-        threading.Timer(SECONDS_TO_REPORT, os._exit, (0,)).start()
+
+def leave_if_spoiled() -> None:
+    """End this process rather than run anything in it."""
+    if spoiled():
+        os._exit(0)

@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import ray
@@ -13,7 +14,7 @@ from dioptra_workers.stage import capture, interpreter, warm
 from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.isolation import run_isolated
-from dioptra_workers.stage.leaving import CALLS_FOR_EVER, leave_after_this_task
+from dioptra_workers.stage.leaving import leave_if_spoiled, leave_soon
 from dioptra_workers.stage.live import Push
 from dioptra_workers.stage.postmortem import LastWords, last_words
 from dioptra_workers.stage.request import Batch, Places, StageReport, StageRequest
@@ -22,13 +23,14 @@ from dioptra_workers.stage.run import Node, run_stage
 PUSH_TIMEOUT = 5.0
 
 
-@ray.remote(max_retries=0, max_calls=CALLS_FOR_EVER)  # type: ignore[untyped-decorator]
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def stage_task(request: StageRequest, *arguments: Any) -> Any:
     """Run a stage; one Ray object for each of its returns."""
+    leave_if_spoiled()
     run = run_isolated if request.isolated else run_stage
     results = run(request, *arguments, node=_node(), push=_pusher(request))
     if results[0].retire and not request.isolated:
-        leave_after_this_task()
+        leave_soon()
     return results[0] if len(results) == 1 else results
 
 
@@ -74,9 +76,16 @@ def warm_task() -> int:
 @functools.cache
 def _node() -> Node:
     """Prepare this process, once, and say where it is."""
+    _forget_places_of_the_driver()
     capture.install()
     interpreter.prepare()
     return Node(id=ray.get_runtime_context().get_node_id(), address=get_node_ip_address())
+
+
+def _forget_places_of_the_driver() -> None:
+    """Take off the path what Ray has put there: the runner's directory, and our package's."""
+    package = str(Path(__file__).parent.parent)
+    sys.path[:] = [path for path in sys.path if path not in {"", "/", package}]
 
 
 @functools.lru_cache(maxsize=4)

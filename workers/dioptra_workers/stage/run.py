@@ -32,7 +32,7 @@ from dioptra_workers.stage.capture import capture, finish_lines
 from dioptra_workers.stage.dioptra_folder import write_dioptra_folder
 from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.failures import describe, stage_timed_out
-from dioptra_workers.stage.health import spoiled
+from dioptra_workers.stage.health import spoil, spoiled
 from dioptra_workers.stage.interpreter import intact
 from dioptra_workers.stage.interrupt import Interrupter
 from dioptra_workers.stage.jobfiles import write_job_files
@@ -223,13 +223,14 @@ class _StageRun:
             failure = stage_timed_out(step, self._request.stage)
         elif not cancelled:
             failure = describe(error)
+            if failure.reason == "INTERNAL" and failure.error_type:
+                spoil("What runs steps has failed: what a job has done to it may last.")
         return StageReport(
             outcome="cancelled" if cancelled else "failed",
             failure=failure,
             first_event=first,
             events=events,
-            # Not a step, but what runs it: what a job has done to it may last.
-            retire=bool(spoiled()) or (failure is not None and failure.reason == "INTERNAL"),
+            retire=bool(spoiled()),
         )
 
     def _make(
