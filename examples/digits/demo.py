@@ -5,6 +5,7 @@ folder, trains a network, attacks it with FGSM and PGD over a range of strengths
 sweep, and leaves a table and a figure in `out/`. Whatever happens, it stops what it started.
 """
 
+import hashlib
 import signal
 import sys
 import time
@@ -52,8 +53,9 @@ def main(store_url: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began = time.monotonic()
     try:
-        with deployment(store_url), Client(state_dir=STATE) as client:
-            study(client)
+        state = state_for(store_url)
+        with deployment(state, store_url), Client(state_dir=state) as client:
+            study(client, state)
     except InvalidDescriptionError as error:
         for issue in error.issues:
             console.print(f"{issue.file}:{issue.line}: {issue.message}", markup=False)
@@ -67,13 +69,20 @@ def main(store_url: str) -> None:
     console.print(f"Done in {time.monotonic() - began:.0f} s.")
 
 
+def state_for(store_url: str) -> Path:
+    """The state directory for a store: what is registered belongs to the store it lies in."""
+    if not store_url:
+        return STATE
+    return STATE.with_name(f"{STATE.name}-{hashlib.sha256(store_url.encode()).hexdigest()[:8]}")
+
+
 @contextmanager
-def deployment(store_url: str) -> Iterator[None]:
+def deployment(state: Path, store_url: str) -> Iterator[None]:
     """An embedded deployment with its state in this repository, stopped at the end."""
-    options = Options(store_url=store_url or (STATE / "artifacts").as_uri())
+    options = Options(store_url=store_url or (state / "artifacts").as_uri())
     try:
         with console.status("Starting the embedded deployment") as status:
-            up(STATE, options=options, progress=lambda text: status.update(text.capitalize()))
+            up(state, options=options, progress=lambda text: status.update(text.capitalize()))
         console.print(
             f"The embedded deployment is up; artifacts go to {place(options.store_url)}",
             soft_wrap=True,
@@ -82,10 +91,10 @@ def deployment(store_url: str) -> Iterator[None]:
         yield
     finally:
         with console.status("Stopping the embedded deployment"):
-            down(STATE)
+            down(state)
 
 
-def study(client: Client) -> None:
+def study(client: Client, state: Path) -> None:
     """Train, attack, report."""
     imported = client.import_project(PROJECT)
     console.print(f"Imported {len(imported)} plugins, types and entrypoints")
@@ -103,7 +112,7 @@ def study(client: Client) -> None:
     OUT.mkdir(exist_ok=True)
     results.to_csv(OUT / "results.csv", index=False)
     plot(results, OUT / "robustness.png")
-    print_places(training)
+    print_places(training, state)
 
 
 def progress_bar() -> Progress:
@@ -196,7 +205,7 @@ def plot(results: "pd.DataFrame", path: Path) -> None:
     figure.savefig(path, dpi=200)
 
 
-def print_places(training: Job) -> None:
+def print_places(training: Job, state: Path) -> None:
     """Say what was written where, and how to get an artifact later."""
     console.print(f"Figure:    {_short(OUT / 'robustness.png')}", soft_wrap=True)
     console.print(f"Results:   {_short(OUT / 'results.csv')}", soft_wrap=True)
@@ -205,7 +214,7 @@ def print_places(training: Job) -> None:
         console.print(f"  {artifact.id:>4}  {place(artifact.uri)}", soft_wrap=True, markup=False)
     model = training.artifacts["model"]
     command = _short(Path(sys.executable).with_name("dioptra-ray"))
-    where = f"--state-dir {_short(STATE)}"
+    where = f"--state-dir {_short(state)}"
     console.print(
         "To get one, or to look at the jobs, start the deployment again:\n"
         f"  {command} up {where}\n"

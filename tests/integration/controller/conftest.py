@@ -1,5 +1,6 @@
 """A whole controller in this process: real gRPC on a free port, SQLite, a directory store."""
 
+import gzip
 import io
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -72,7 +73,11 @@ def refusal() -> Callable[[Awaitable[Any]], Awaitable[DioptraError]]:
 def archive() -> Callable[[Mapping[str, str | bytes]], bytes]:
     def pack(files: Mapping[str, str | bytes]) -> bytes:
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        # Without a time stamp, so that equal files make equal archives.
+        with (
+            gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as tar,
+        ):
             for path, content in files.items():
                 data = content.encode() if isinstance(content, str) else content
                 member = tarfile.TarInfo(path)

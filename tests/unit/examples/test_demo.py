@@ -84,7 +84,7 @@ def deployment(demo: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Deployment:
 def invoke(
     demo: ModuleType, monkeypatch: pytest.MonkeyPatch, outcome: BaseException | None, *options: str
 ) -> Result:
-    def study(_: object) -> None:
+    def study(*_: object) -> None:
         if outcome is not None:
             raise outcome
 
@@ -97,7 +97,11 @@ def test_store_option_is_passed_on(
 ) -> None:
     result = invoke(demo, monkeypatch, None, "--store-url", "s3://bucket/prefix")
     assert result.exit_code == 0
-    assert deployment.calls == ["up demo s3://bucket/prefix", "down demo"]
+    up, down = (call.split() for call in deployment.calls)
+    assert up[2] == "s3://bucket/prefix"
+    # What is registered belongs to the store it lies in, so each has a state of its own.
+    assert up[1].startswith("demo-")
+    assert down[1] == up[1]
 
 
 def test_artifacts_stay_in_the_repository_by_default(
@@ -137,7 +141,7 @@ def test_what_is_hinted_at_can_be_pasted(
     monkeypatch.setattr(demo, "console", Console(highlight=False, width=40))
     uri = "file:///a/long/way/down/to/artifacts/43/1/model/cee96c4aac09/model.pt"
     model = SimpleNamespace(id=7, basename="model.pt", uri=uri)
-    demo.print_places(SimpleNamespace(artifacts={"model": model}))
+    demo.print_places(SimpleNamespace(artifacts={"model": model}), demo.STATE)
     lines = capsys.readouterr().out.splitlines()
     assert "     7  /a/long/way/down/to/artifacts/43/1/model/cee96c4aac09/model.pt" in lines
     (get,) = (line.split() for line in lines if "artifact get" in line)
