@@ -74,3 +74,21 @@ def test_it_is_said_again_when_it_changes(monkeypatch):
         "waits for CPU=8; no node has it (largest: CPU=2)",
         "waits no more for what no node has had",
     ]
+
+
+def test_nobody_is_told_of_no_nodes_while_another_still_looks(monkeypatch):
+    looks = []
+
+    def look():
+        looks.append(1)
+        return [{"Alive": True, "Resources": {"CPU": 1.0}}]
+
+    monkeypatch.setattr("ray.nodes", look)
+
+    async def both():
+        nodes = capacity.Nodes()
+        return await asyncio.gather(nodes.get(), nodes.get())
+
+    first, second = asyncio.run(both())
+    assert first == second == (Node({"CPU": 1.0}, {}),)
+    assert len(looks) == 1

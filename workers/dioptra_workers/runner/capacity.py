@@ -32,14 +32,16 @@ class Nodes:
     def __init__(self) -> None:
         self._nodes: tuple[Node, ...] = ()
         self._until = 0.0
+        self._looking = asyncio.Lock()
 
     async def get(self) -> tuple[Node, ...]:
         """What there is."""
-        if time.monotonic() >= self._until:
-            import ray  # noqa: PLC0415 - reads the environment, which must be prepared before
+        import ray  # noqa: PLC0415 - reads the environment, which must be prepared before
 
-            self._until = time.monotonic() + LOOK_SECONDS
-            self._nodes = read_nodes(await asyncio.to_thread(ray.nodes))
+        async with self._looking:
+            if time.monotonic() >= self._until:
+                self._nodes = read_nodes(await asyncio.to_thread(ray.nodes))
+                self._until = time.monotonic() + LOOK_SECONDS
         return self._nodes
 
 
