@@ -7,6 +7,7 @@ have their own. PostgreSQL uses a pool for both.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,8 +21,8 @@ from dioptra_ray.errors import InvalidRequestError, UnavailableError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_WAL_SECONDS = 5.0
 _SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
@@ -188,7 +189,24 @@ def _set_pragmas(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in _SQLITE_PRAGMAS:
         cursor.execute(pragma)
+    _use_wal(cursor)
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Have a write-ahead log, which the first of all connections makes.
+
+    SQLite does not wait for a lock here, whatever its busy timeout is, so we do.
+    """
+    give_up = time.monotonic() + _WAL_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return  # noqa: TRY300 - in memory there is none, which is no error
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: sqlalchemy.Connection) -> None:
