@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3dioptra_ray/api/controller/v1/cluster_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetClusterRequest\"p\n\x12GetClusterResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tstore_url\x18\x02 \x01(\t\x12\x36\n\x07runners\x18\x03 \x03(\x0b\x32%.dioptra_ray.api.controller.v1.Runner\"\x8a\x02\n\x06Runner\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06queues\x18\x02 \x03(\t\x12\x14\n\x0cstarted_jobs\x18\x03 \x01(\x03\x12\r\n\x05slots\x18\x04 \x01(\x03\x12G\n\tresources\x18\x05 \x03(\x0b\x32\x34.dioptra_ray.api.controller.v1.Runner.ResourcesEntry\x12-\n\tlast_seen\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bray_address\x18\x07 \x01(\t\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\x88\x01\n\x0e\x43lusterService\x12v\n\nGetCluster\x12\x30.dioptra_ray.api.controller.v1.GetClusterRequest\x1a\x31.dioptra_ray.api.controller.v1.GetClusterResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3dioptra_ray/api/controller/v1/cluster_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetClusterRequest\"p\n\x12GetClusterResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x11\n\tstore_url\x18\x02 \x01(\t\x12\x36\n\x07runners\x18\x03 \x03(\x0b\x32%.dioptra_ray.api.controller.v1.Runner\"\xbe\x02\n\x06Runner\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06queues\x18\x02 \x03(\t\x12\x14\n\x0cstarted_jobs\x18\x03 \x01(\x03\x12\r\n\x05slots\x18\x04 \x01(\x03\x12G\n\tresources\x18\x05 \x03(\x0b\x32\x34.dioptra_ray.api.controller.v1.Runner.ResourcesEntry\x12-\n\tlast_seen\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bray_address\x18\x07 \x01(\t\x12\x32\n\x05nodes\x18\x08 \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Node\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x8c\x02\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x45\n\tresources\x18\x03 \x03(\x0b\x32\x32.dioptra_ray.api.controller.v1.Node.ResourcesEntry\x12?\n\x06labels\x18\x04 \x03(\x0b\x32/.dioptra_ray.api.controller.v1.Node.LabelsEntry\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\x88\x01\n\x0e\x43lusterService\x12v\n\nGetCluster\x12\x30.dioptra_ray.api.controller.v1.GetClusterRequest\x1a\x31.dioptra_ray.api.controller.v1.GetClusterResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNNER_RESOURCESENTRY']._loaded_options = None
   _globals['_RUNNER_RESOURCESENTRY']._serialized_options = b'8\001'
+  _globals['_NODE_RESOURCESENTRY']._loaded_options = None
+  _globals['_NODE_RESOURCESENTRY']._serialized_options = b'8\001'
+  _globals['_NODE_LABELSENTRY']._loaded_options = None
+  _globals['_NODE_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_CLUSTERSERVICE'].methods_by_name['GetCluster']._loaded_options = None
   _globals['_CLUSTERSERVICE'].methods_by_name['GetCluster']._serialized_options = b'\220\002\001'
   _globals['_GETCLUSTERREQUEST']._serialized_start=119
@@ -41,9 +45,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCLUSTERRESPONSE']._serialized_start=140
   _globals['_GETCLUSTERRESPONSE']._serialized_end=252
   _globals['_RUNNER']._serialized_start=255
-  _globals['_RUNNER']._serialized_end=521
-  _globals['_RUNNER_RESOURCESENTRY']._serialized_start=473
-  _globals['_RUNNER_RESOURCESENTRY']._serialized_end=521
-  _globals['_CLUSTERSERVICE']._serialized_start=524
-  _globals['_CLUSTERSERVICE']._serialized_end=660
+  _globals['_RUNNER']._serialized_end=573
+  _globals['_RUNNER_RESOURCESENTRY']._serialized_start=525
+  _globals['_RUNNER_RESOURCESENTRY']._serialized_end=573
+  _globals['_NODE']._serialized_start=576
+  _globals['_NODE']._serialized_end=844
+  _globals['_NODE_RESOURCESENTRY']._serialized_start=525
+  _globals['_NODE_RESOURCESENTRY']._serialized_end=573
+  _globals['_NODE_LABELSENTRY']._serialized_start=799
+  _globals['_NODE_LABELSENTRY']._serialized_end=844
+  _globals['_CLUSTERSERVICE']._serialized_start=847
+  _globals['_CLUSTERSERVICE']._serialized_end=983
 # @@protoc_insertion_point(module_scope)

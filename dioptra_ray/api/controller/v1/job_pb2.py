@@ -27,7 +27,7 @@ from dioptra_ray.api.types.v1 import value_pb2 as dioptra__ray_dot_api_dot_types
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'dioptra_ray/api/controller/v1/job.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a&dioptra_ray/api/types/v1/failure.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x07\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nexperiment\x18\x02 \x01(\t\x12\x12\n\nentrypoint\x18\x03 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x04 \x01(\x05\x12\r\n\x05queue\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x36\n\x05state\x18\x07 \x01(\x0e\x32\'.dioptra_ray.api.controller.v1.JobState\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\t \x01(\x05\x12\x46\n\nparameters\x18\n \x03(\x0b\x32\x32.dioptra_ray.api.controller.v1.Job.ParametersEntry\x12O\n\x0f\x61rtifact_inputs\x18\x0b \x03(\x0b\x32\x36.dioptra_ray.api.controller.v1.Job.ArtifactInputsEntry\x12\x32\n\x05steps\x18\x0c \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Step\x12\x32\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32!.dioptra_ray.api.types.v1.Failure\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sweep_id\x18\x11 \x01(\x03\x12\r\n\x05trial\x18\x12 \x01(\x03\x12\x10\n\x08retry_of\x18\x13 \x01(\x03\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x15 \x01(\x01\x12\x11\n\tartifacts\x18\x16 \x03(\x03\x12<\n\x05swaps\x18\x17 \x03(\x0b\x32-.dioptra_ray.api.controller.v1.Job.SwapsEntry\x12\x0f\n\x07\x64\x65leted\x18\x18 \x03(\t\x1aR\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value:\x02\x38\x01\x1a\x35\n\x13\x41rtifactInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nSwapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe3\x01\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32(.dioptra_ray.api.controller.v1.StepState\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04node\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\x03\"\x96\x01\n\tLogRecord\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05level\x18\x03 \x01(\t\x12\x0e\n\x06logger\x18\x04 \x01(\t\x12\x0c\n\x04step\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x05\"q\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\r\n\x05value\x18\x03 \x01(\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ngraph_step\x18\x05 \x01(\t*\x99\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_STARTED\x10\x02\x12\x16\n\x12JOB_STATE_FINISHED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xb9\x01\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATE_PENDING\x10\x01\x12\x16\n\x12STEP_STATE_RUNNING\x10\x02\x12\x17\n\x13STEP_STATE_FINISHED\x10\x03\x12\x15\n\x11STEP_STATE_FAILED\x10\x04\x12\x18\n\x14STEP_STATE_CANCELLED\x10\x05\x12\x16\n\x12STEP_STATE_SKIPPED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'dioptra_ray/api/controller/v1/job.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a&dioptra_ray/api/types/v1/failure.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x08\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nexperiment\x18\x02 \x01(\t\x12\x12\n\nentrypoint\x18\x03 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x04 \x01(\x05\x12\r\n\x05queue\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x36\n\x05state\x18\x07 \x01(\x0e\x32\'.dioptra_ray.api.controller.v1.JobState\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\t \x01(\x05\x12\x46\n\nparameters\x18\n \x03(\x0b\x32\x32.dioptra_ray.api.controller.v1.Job.ParametersEntry\x12O\n\x0f\x61rtifact_inputs\x18\x0b \x03(\x0b\x32\x36.dioptra_ray.api.controller.v1.Job.ArtifactInputsEntry\x12\x32\n\x05steps\x18\x0c \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Step\x12\x32\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32!.dioptra_ray.api.types.v1.Failure\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sweep_id\x18\x11 \x01(\x03\x12\r\n\x05trial\x18\x12 \x01(\x03\x12\x10\n\x08retry_of\x18\x13 \x01(\x03\x12\x13\n\x0bplan_digest\x18\x14 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x15 \x01(\x01\x12\x11\n\tartifacts\x18\x16 \x03(\x03\x12<\n\x05swaps\x18\x17 \x03(\x0b\x32-.dioptra_ray.api.controller.v1.Job.SwapsEntry\x12\x0f\n\x07\x64\x65leted\x18\x18 \x03(\t\x12\x15\n\rreused_stages\x18\x19 \x03(\t\x12\x14\n\x0csaved_stages\x18\x1a \x03(\t\x1aR\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value:\x02\x38\x01\x1a\x35\n\x13\x41rtifactInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nSwapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd9\x02\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04task\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32(.dioptra_ray.api.controller.v1.StepState\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04node\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\x03\x12\x12\n\ntry_number\x18\t \x01(\x05\x12\x13\n\x0b\x63pu_seconds\x18\n \x01(\x01\x12\x19\n\x11peak_memory_bytes\x18\x0b \x01(\x03\x12\x0c\n\x04gpus\x18\x0c \x03(\t\x12\x13\n\x0b\x65xit_reason\x18\r \x01(\t\x12\r\n\x05\x61\x66ter\x18\x0e \x03(\t\"\x96\x01\n\tLogRecord\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05level\x18\x03 \x01(\t\x12\x0e\n\x06logger\x18\x04 \x01(\t\x12\x0c\n\x04step\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x05\"q\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\x03\x12\r\n\x05value\x18\x03 \x01(\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ngraph_step\x18\x05 \x01(\t*\x99\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_STARTED\x10\x02\x12\x16\n\x12JOB_STATE_FINISHED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xb9\x01\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATE_PENDING\x10\x01\x12\x16\n\x12STEP_STATE_RUNNING\x10\x02\x12\x17\n\x13STEP_STATE_FINISHED\x10\x03\x12\x15\n\x11STEP_STATE_FAILED\x10\x04\x12\x18\n\x14STEP_STATE_CANCELLED\x10\x05\x12\x16\n\x12STEP_STATE_SKIPPED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,22 +40,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOB_ARTIFACTINPUTSENTRY']._serialized_options = b'8\001'
   _globals['_JOB_SWAPSENTRY']._loaded_options = None
   _globals['_JOB_SWAPSENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=1678
-  _globals['_JOBSTATE']._serialized_end=1831
-  _globals['_STEPSTATE']._serialized_start=1834
-  _globals['_STEPSTATE']._serialized_end=2019
+  _globals['_JOBSTATE']._serialized_start=1841
+  _globals['_JOBSTATE']._serialized_end=1994
+  _globals['_STEPSTATE']._serialized_start=1997
+  _globals['_STEPSTATE']._serialized_end=2182
   _globals['_JOB']._serialized_start=186
-  _globals['_JOB']._serialized_end=1177
-  _globals['_JOB_PARAMETERSENTRY']._serialized_start=994
-  _globals['_JOB_PARAMETERSENTRY']._serialized_end=1076
-  _globals['_JOB_ARTIFACTINPUTSENTRY']._serialized_start=1078
-  _globals['_JOB_ARTIFACTINPUTSENTRY']._serialized_end=1131
-  _globals['_JOB_SWAPSENTRY']._serialized_start=1133
-  _globals['_JOB_SWAPSENTRY']._serialized_end=1177
-  _globals['_STEP']._serialized_start=1180
-  _globals['_STEP']._serialized_end=1407
-  _globals['_LOGRECORD']._serialized_start=1410
-  _globals['_LOGRECORD']._serialized_end=1560
-  _globals['_METRIC']._serialized_start=1562
-  _globals['_METRIC']._serialized_end=1675
+  _globals['_JOB']._serialized_end=1222
+  _globals['_JOB_PARAMETERSENTRY']._serialized_start=1039
+  _globals['_JOB_PARAMETERSENTRY']._serialized_end=1121
+  _globals['_JOB_ARTIFACTINPUTSENTRY']._serialized_start=1123
+  _globals['_JOB_ARTIFACTINPUTSENTRY']._serialized_end=1176
+  _globals['_JOB_SWAPSENTRY']._serialized_start=1178
+  _globals['_JOB_SWAPSENTRY']._serialized_end=1222
+  _globals['_STEP']._serialized_start=1225
+  _globals['_STEP']._serialized_end=1570
+  _globals['_LOGRECORD']._serialized_start=1573
+  _globals['_LOGRECORD']._serialized_end=1723
+  _globals['_METRIC']._serialized_start=1725
+  _globals['_METRIC']._serialized_end=1838
 # @@protoc_insertion_point(module_scope)

@@ -189,6 +189,8 @@ class Job(_message.Message):
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     SWAPS_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
+    REUSED_STAGES_FIELD_NUMBER: _builtins.int
+    SAVED_STAGES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     experiment: _builtins.str
@@ -204,8 +206,8 @@ class Job(_message.Message):
     state: Global___JobState.ValueType
     """Where it is."""
     reason: _builtins.str
-    """While queued: why it still waits, such as "no runner serves queue gpu", or why it has to
-    wait again.
+    """Why it still waits. While queued: "no runner serves queue gpu", or why it has to wait
+    again. While started: what a stage waits for that no node of the cluster has.
     """
     attempt: _builtins.int
     """Which attempt runs or ran last; 0 before the first."""
@@ -261,6 +263,14 @@ class Job(_message.Message):
         GetJob fills it in.
         """
 
+    @_builtins.property
+    def reused_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stages that were not run again, because their outputs were kept from `retry_of`."""
+
+    @_builtins.property
+    def saved_stages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Finished stages of a failed job whose outputs are kept: a retry may reuse them."""
+
     def __init__(
         self,
         *,
@@ -288,10 +298,12 @@ class Job(_message.Message):
         artifacts: _abc.Iterable[_builtins.int] | None = ...,
         swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         deleted: _abc.Iterable[_builtins.str] | None = ...,
+        reused_stages: _abc.Iterable[_builtins.str] | None = ...,
+        saved_stages: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "deleted", b"deleted", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "deleted", b"deleted", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "reused_stages", b"reused_stages", "saved_stages", b"saved_stages", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,6 +323,12 @@ class Step(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
     PID_FIELD_NUMBER: _builtins.int
+    TRY_NUMBER_FIELD_NUMBER: _builtins.int
+    CPU_SECONDS_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    GPUS_FIELD_NUMBER: _builtins.int
+    EXIT_REASON_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name in the graph."""
     task: _builtins.str
@@ -323,6 +341,16 @@ class Step(_message.Message):
     """Address of the node that it ran on."""
     pid: _builtins.int
     """Process id on that node."""
+    try_number: _builtins.int
+    """How often its stage was tried within the job's present attempt, itself included."""
+    cpu_seconds: _builtins.float
+    """CPU seconds that it took, of all threads and ended children of its process."""
+    peak_memory_bytes: _builtins.int
+    """The most memory that its process had resident while it ran, in bytes; 0 when not known."""
+    exit_reason: _builtins.str
+    """How it ended when it did not return, such as "raised ValueError", "exit code 3",
+    "signal 9 (SIGKILL)", "timeout"; "reused from job 7" when it did not run at all.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When its function was called."""
@@ -330,6 +358,14 @@ class Step(_message.Message):
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When its function returned or raised."""
+
+    @_builtins.property
+    def gpus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the GPUs that it was given."""
+
+    @_builtins.property
+    def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Steps that it directly follows, sorted. Only GetJob fills it in."""
 
     def __init__(
         self,
@@ -342,10 +378,16 @@ class Step(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         node: _builtins.str = ...,
         pid: _builtins.int = ...,
+        try_number: _builtins.int = ...,
+        cpu_seconds: _builtins.float = ...,
+        peak_memory_bytes: _builtins.int = ...,
+        gpus: _abc.Iterable[_builtins.str] | None = ...,
+        exit_reason: _builtins.str = ...,
+        after: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "name", b"name", "node", b"node", "pid", b"pid", "stage", b"stage", "start_time", b"start_time", "state", b"state", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "cpu_seconds", b"cpu_seconds", "end_time", b"end_time", "exit_reason", b"exit_reason", "gpus", b"gpus", "name", b"name", "node", b"node", "peak_memory_bytes", b"peak_memory_bytes", "pid", b"pid", "stage", b"stage", "start_time", b"start_time", "state", b"state", "task", b"task", "try_number", b"try_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -496,19 +496,23 @@ class RetryJobRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
+    FROM_FAILED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     id: _builtins.int
     """The job to repeat."""
+    from_failed: _builtins.bool
+    """Run only the stages that did not finish; the kept outputs of the others are reused."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         id: _builtins.int = ...,
+        from_failed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_failed", b"from_failed", "id", b"id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -130,7 +130,8 @@ class JobServiceServicer:
 
     def RetryJob(self, request, context):
         """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
-        Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
+        Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended; `from_failed`, and nothing
+        of it is kept that could be reused).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

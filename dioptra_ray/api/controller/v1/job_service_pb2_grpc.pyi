@@ -55,7 +55,8 @@ class JobServiceStub:
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_service_pb2.RetryJobResponse]
     """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
-    Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
+    Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended; `from_failed`, and nothing
+    of it is kept that could be reused).
     """
     ListJobLogs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]
     """Log records in order. Errors: NOT_FOUND, INVALID_ARGUMENT."""
@@ -93,7 +94,8 @@ class JobServiceAsyncStub(JobServiceStub):
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_service_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
-    Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
+    Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended; `from_failed`, and nothing
+    of it is kept that could be reused).
     """
     ListJobLogs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobLogsRequest, _job_service_pb2.ListJobLogsResponse]  # type: ignore[assignment]
     """Log records in order. Errors: NOT_FOUND, INVALID_ARGUMENT."""
@@ -164,7 +166,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.RetryJobResponse, _abc.Awaitable[_job_service_pb2.RetryJobResponse]]:
         """Queues a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
-        Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended).
+        Errors: NOT_FOUND, FAILED_PRECONDITION (the job has not ended; `from_failed`, and nothing
+        of it is kept that could be reused).
         """
 
     @_abc_1.abstractmethod

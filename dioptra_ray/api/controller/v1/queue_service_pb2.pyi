@@ -5,6 +5,7 @@ Queues: where jobs wait."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -34,6 +35,9 @@ class Queue(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    MAX_STARTED_JOBS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     description: _builtins.str
@@ -44,6 +48,10 @@ class Queue(_message.Message):
     """Jobs of it that run now."""
     snapshot: _builtins.int
     """Number of the newest snapshot, dense from 1."""
+    max_started_jobs: _builtins.int
+    """At most so many of its jobs run at once, trials included; 0 means no limit."""
+    priority: _builtins.int
+    """Queues with a higher priority go first; 0 is normal."""
     @_builtins.property
     def runners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of connected runners that serve it."""
@@ -60,6 +68,10 @@ class Queue(_message.Message):
     def delete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted; absent while it exists."""
 
+    @_builtins.property
+    def environment(self) -> Global___Environment:
+        """Where its jobs run."""
+
     def __init__(
         self,
         *,
@@ -72,14 +84,133 @@ class Queue(_message.Message):
         snapshot: _builtins.int = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
+        environment: Global___Environment | None = ...,
+        max_started_jobs: _builtins.int = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "environment", b"environment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "name", b"name", "queued_jobs", b"queued_jobs", "runners", b"runners", "snapshot", b"snapshot", "started_jobs", b"started_jobs", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "environment", b"environment", "max_started_jobs", b"max_started_jobs", "name", b"name", "priority", b"priority", "queued_jobs", b"queued_jobs", "runners", b"runners", "snapshot", b"snapshot", "started_jobs", b"started_jobs", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class Environment(_message.Message):
+    """Where and with what the jobs of a queue run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEFAULTS_FIELD_NUMBER: _builtins.int
+    RUNTIME_ENV_JSON_FIELD_NUMBER: _builtins.int
+    ISOLATION_FIELD_NUMBER: _builtins.int
+    runtime_env_json: _builtins.str
+    """Ray's `runtime_env` as a JSON object: env_vars, pip, uv, image_uri and so on."""
+    isolation: _builtins.str
+    """"process" gives every stage a process of its own; empty means warm, shared ones."""
+    @_builtins.property
+    def defaults(self) -> Global___DefaultResources:
+        """What a step asks for that says nothing."""
+
+    def __init__(
+        self,
+        *,
+        defaults: Global___DefaultResources | None = ...,
+        runtime_env_json: _builtins.str = ...,
+        isolation: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "isolation", b"isolation", "runtime_env_json", b"runtime_env_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Environment: _TypeAlias = Environment  # noqa: Y015
+
+@_typing.final
+class DefaultResources(_message.Message):
+    """What a step asks for that says nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ResourcesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NUM_CPUS_FIELD_NUMBER: _builtins.int
+    NUM_GPUS_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    num_cpus: _builtins.float
+    """Logical CPUs; absent means 1."""
+    num_gpus: _builtins.float
+    """Logical GPUs: a fraction below 1, or a whole number."""
+    memory: _builtins.int
+    """Bytes of heap memory; 0 for no request."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels that a node must have."""
+
+    @_builtins.property
+    def resources(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Custom Ray resources by name."""
+
+    def __init__(
+        self,
+        *,
+        num_cpus: _builtins.float | None = ...,
+        num_gpus: _builtins.float = ...,
+        memory: _builtins.int = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        resources: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_num_cpus", b"_num_cpus", "num_cpus", b"num_cpus"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_num_cpus", b"_num_cpus", "labels", b"labels", "memory", b"memory", "num_cpus", b"num_cpus", "num_gpus", b"num_gpus", "resources", b"resources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__num_cpus: _TypeAlias = _typing.Literal["num_cpus"]  # noqa: Y015
+    _WhichOneofArgType__num_cpus: _TypeAlias = _typing.Literal["_num_cpus", b"_num_cpus"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__num_cpus) -> _WhichOneofReturnType__num_cpus | None: ...
+
+Global___DefaultResources: _TypeAlias = DefaultResources  # noqa: Y015
 
 @_typing.final
 class CreateQueueRequest(_message.Message):
@@ -90,22 +221,36 @@ class CreateQueueRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    MAX_STARTED_JOBS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     name: _builtins.str
     """Its name."""
     description: _builtins.str
     """Free text."""
+    max_started_jobs: _builtins.int
+    """At most so many of its jobs run at once; 0 means no limit."""
+    priority: _builtins.int
+    """Queues with a higher priority go first; 0 is normal."""
+    @_builtins.property
+    def environment(self) -> Global___Environment:
+        """Where its jobs run; absent means where they fit."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         name: _builtins.str = ...,
         description: _builtins.str = ...,
+        environment: Global___Environment | None = ...,
+        max_started_jobs: _builtins.int = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "environment", b"environment", "max_started_jobs", b"max_started_jobs", "name", b"name", "priority", b"priority", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -134,6 +279,68 @@ class CreateQueueResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateQueueResponse: _TypeAlias = CreateQueueResponse  # noqa: Y015
+
+@_typing.final
+class UpdateQueueRequest(_message.Message):
+    """What to change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The queue's name."""
+    @_builtins.property
+    def queue(self) -> Global___Queue:
+        """New values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields of `queue` count: description, environment, max_started_jobs, priority."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        queue: Global___Queue | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "queue", b"queue", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateQueueRequest: _TypeAlias = UpdateQueueRequest  # noqa: Y015
+
+@_typing.final
+class UpdateQueueResponse(_message.Message):
+    """What was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether anything was changed by this call."""
+    @_builtins.property
+    def queue(self) -> Global___Queue:
+        """The queue as it is now."""
+
+    def __init__(
+        self,
+        *,
+        queue: Global___Queue | None = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queue", b"queue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "queue", b"queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateQueueResponse: _TypeAlias = UpdateQueueResponse  # noqa: Y015
 
 @_typing.final
 class GetQueueRequest(_message.Message):

@@ -40,6 +40,11 @@ class QueueServiceStub:
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.CreateQueueRequest.SerializeToString,
                 response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.CreateQueueResponse.FromString,
                 _registered_method=True)
+        self.UpdateQueue = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.QueueService/UpdateQueue',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.UpdateQueueRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.UpdateQueueResponse.FromString,
+                _registered_method=True)
         self.GetQueue = channel.unary_unary(
                 '/dioptra_ray.api.controller.v1.QueueService/GetQueue',
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.GetQueueRequest.SerializeToString,
@@ -58,7 +63,16 @@ class QueueServiceServicer:
 
     def CreateQueue(self, request, context):
         """Creates a queue; a repeated `request_id` returns the first one.
-        Errors: INVALID_ARGUMENT (name), ALREADY_EXISTS.
+        Errors: INVALID_ARGUMENT (name, environment: everything that is wrong), ALREADY_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateQueue(self, request, context):
+        """Changes what it names; makes a snapshot when anything differs. Jobs that were submitted
+        before keep the environment that they were submitted with; limit and priority count at
+        once. Errors: INVALID_ARGUMENT (environment, mask), NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +99,11 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     servicer.CreateQueue,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.CreateQueueRequest.FromString,
                     response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.CreateQueueResponse.SerializeToString,
+            ),
+            'UpdateQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateQueue,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.UpdateQueueRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.UpdateQueueResponse.SerializeToString,
             ),
             'GetQueue': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueue,
@@ -125,6 +144,33 @@ class QueueService:
             '/dioptra_ray.api.controller.v1.QueueService/CreateQueue',
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.CreateQueueRequest.SerializeToString,
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.CreateQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.QueueService/UpdateQueue',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.UpdateQueueRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_queue__service__pb2.UpdateQueueResponse.FromString,
             options,
             channel_credentials,
             insecure,

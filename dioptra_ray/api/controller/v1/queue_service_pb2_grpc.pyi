@@ -35,7 +35,12 @@ class QueueServiceStub:
     def __new__(cls, channel: _aio.Channel) -> QueueServiceAsyncStub: ...
     CreateQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.CreateQueueRequest, _queue_service_pb2.CreateQueueResponse]
     """Creates a queue; a repeated `request_id` returns the first one.
-    Errors: INVALID_ARGUMENT (name), ALREADY_EXISTS.
+    Errors: INVALID_ARGUMENT (name, environment: everything that is wrong), ALREADY_EXISTS.
+    """
+    UpdateQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateQueueRequest, _queue_service_pb2.UpdateQueueResponse]
+    """Changes what it names; makes a snapshot when anything differs. Jobs that were submitted
+    before keep the environment that they were submitted with; limit and priority count at
+    once. Errors: INVALID_ARGUMENT (environment, mask), NOT_FOUND.
     """
     GetQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]
     """Errors: NOT_FOUND."""
@@ -49,7 +54,12 @@ class QueueServiceAsyncStub(QueueServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.CreateQueueRequest, _queue_service_pb2.CreateQueueResponse]  # type: ignore[assignment]
     """Creates a queue; a repeated `request_id` returns the first one.
-    Errors: INVALID_ARGUMENT (name), ALREADY_EXISTS.
+    Errors: INVALID_ARGUMENT (name, environment: everything that is wrong), ALREADY_EXISTS.
+    """
+    UpdateQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateQueueRequest, _queue_service_pb2.UpdateQueueResponse]  # type: ignore[assignment]
+    """Changes what it names; makes a snapshot when anything differs. Jobs that were submitted
+    before keep the environment that they were submitted with; limit and priority count at
+    once. Errors: INVALID_ARGUMENT (environment, mask), NOT_FOUND.
     """
     GetQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]  # type: ignore[assignment]
     """Errors: NOT_FOUND."""
@@ -66,7 +76,18 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.CreateQueueResponse, _abc.Awaitable[_queue_service_pb2.CreateQueueResponse]]:
         """Creates a queue; a repeated `request_id` returns the first one.
-        Errors: INVALID_ARGUMENT (name), ALREADY_EXISTS.
+        Errors: INVALID_ARGUMENT (name, environment: everything that is wrong), ALREADY_EXISTS.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateQueue(
+        self,
+        request: _queue_service_pb2.UpdateQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_service_pb2.UpdateQueueResponse, _abc.Awaitable[_queue_service_pb2.UpdateQueueResponse]]:
+        """Changes what it names; makes a snapshot when anything differs. Jobs that were submitted
+        before keep the environment that they were submitted with; limit and priority count at
+        once. Errors: INVALID_ARGUMENT (environment, mask), NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -166,6 +166,7 @@ class Hello(_message.Message):
     RAY_ADDRESS_FIELD_NUMBER: _builtins.int
     STORE_URL_FIELD_NUMBER: _builtins.int
     LEASES_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
     runner_id: _builtins.str
     """Unique for the life of the runner process; the key of report sequences."""
     name: _builtins.str
@@ -180,7 +181,7 @@ class Hello(_message.Message):
     """URL of the artifact store that its workers use, without credentials."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Queues that it serves."""
+        """Queues that it serves; "*" stands for all, those included that are made later."""
 
     @_builtins.property
     def resources(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
@@ -189,6 +190,10 @@ class Hello(_message.Message):
     @_builtins.property
     def leases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lease]:
         """Leases that it still holds (after a lost stream)."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Node]:
+        """The nodes of its Ray cluster that live."""
 
     def __init__(
         self,
@@ -202,14 +207,93 @@ class Hello(_message.Message):
         ray_address: _builtins.str = ...,
         store_url: _builtins.str = ...,
         leases: _abc.Iterable[Global___Lease] | None = ...,
+        nodes: _abc.Iterable[Global___Node] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["leases", b"leases", "name", b"name", "queues", b"queues", "ray_address", b"ray_address", "resources", b"resources", "runner_id", b"runner_id", "slots", b"slots", "store_url", b"store_url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leases", b"leases", "name", b"name", "nodes", b"nodes", "queues", b"queues", "ray_address", b"ray_address", "resources", b"resources", "runner_id", b"runner_id", "slots", b"slots", "store_url", b"store_url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
+
+@_typing.final
+class Node(_message.Message):
+    """A node of a runner's Ray cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ResourcesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Ray's id of it."""
+    address: _builtins.str
+    """Its network address."""
+    @_builtins.property
+    def resources(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What it has altogether, busy or not, by resource name."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its labels."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        address: _builtins.str = ...,
+        resources: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "id", b"id", "labels", b"labels", "resources", b"resources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Node: _TypeAlias = Node  # noqa: Y015
 
 @_typing.final
 class Lease(_message.Message):
@@ -264,18 +348,24 @@ class Heartbeat(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     RESOURCES_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def resources(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Resources of its Ray cluster now."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Node]:
+        """The nodes of its Ray cluster that live."""
 
     def __init__(
         self,
         *,
         resources: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        nodes: _abc.Iterable[Global___Node] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "resources", b"resources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -337,6 +427,7 @@ class Report(_message.Message):
     LOGS_APPENDED_FIELD_NUMBER: _builtins.int
     METRICS_LOGGED_FIELD_NUMBER: _builtins.int
     ATTEMPT_ENDED_FIELD_NUMBER: _builtins.int
+    STAGE_WAITING_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Dense within the runner's life, from 1."""
     job_id: _builtins.int
@@ -359,6 +450,10 @@ class Report(_message.Message):
     def attempt_ended(self) -> Global___AttemptEnded:
         """The attempt has ended."""
 
+    @_builtins.property
+    def stage_waiting(self) -> Global___StageWaiting:
+        """A stage waits for the cluster, or waits no more."""
+
     def __init__(
         self,
         *,
@@ -369,16 +464,45 @@ class Report(_message.Message):
         logs_appended: Global___LogsAppended | None = ...,
         metrics_logged: Global___MetricsLogged | None = ...,
         attempt_ended: Global___AttemptEnded | None = ...,
+        stage_waiting: Global___StageWaiting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_ended", b"attempt_ended", "event", b"event", "logs_appended", b"logs_appended", "metrics_logged", b"metrics_logged", "steps_changed", b"steps_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_ended", b"attempt_ended", "event", b"event", "logs_appended", b"logs_appended", "metrics_logged", b"metrics_logged", "stage_waiting", b"stage_waiting", "steps_changed", b"steps_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_ended", b"attempt_ended", "event", b"event", "job_id", b"job_id", "logs_appended", b"logs_appended", "metrics_logged", b"metrics_logged", "sequence", b"sequence", "steps_changed", b"steps_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_ended", b"attempt_ended", "event", b"event", "job_id", b"job_id", "logs_appended", b"logs_appended", "metrics_logged", b"metrics_logged", "sequence", b"sequence", "stage_waiting", b"stage_waiting", "steps_changed", b"steps_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["steps_changed", "logs_appended", "metrics_logged", "attempt_ended"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["steps_changed", "logs_appended", "metrics_logged", "attempt_ended", "stage_waiting"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___Report: _TypeAlias = Report  # noqa: Y015
+
+@_typing.final
+class StageWaiting(_message.Message):
+    """A stage waits for what no node of the cluster has, or waits no more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """The stage."""
+    reason: _builtins.str
+    """What for, for people: "waits for GPU=1; no node has it (largest: GPU=0)". Empty when it
+    waits no more.
+    """
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageWaiting: _TypeAlias = StageWaiting  # noqa: Y015
 
 @_typing.final
 class StepsChanged(_message.Message):
@@ -415,6 +539,11 @@ class StepChange(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     NODE_FIELD_NUMBER: _builtins.int
     PID_FIELD_NUMBER: _builtins.int
+    TRY_NUMBER_FIELD_NUMBER: _builtins.int
+    CPU_SECONDS_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    GPUS_FIELD_NUMBER: _builtins.int
+    EXIT_REASON_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """The step."""
     phase: Global___StepPhase.ValueType
@@ -423,9 +552,27 @@ class StepChange(_message.Message):
     """Address of its node."""
     pid: _builtins.int
     """Process id there."""
+    try_number: _builtins.int
+    """Which try of its stage within the attempt, from 1."""
+    cpu_seconds: _builtins.float
+    """CPU seconds that it took, of all threads and ended children of its process; only when
+    it has ended.
+    """
+    peak_memory_bytes: _builtins.int
+    """The most memory that its process had resident while it ran, in bytes; only when it has
+    ended; 0 when that is not known.
+    """
+    exit_reason: _builtins.str
+    """How it ended when it did not return: "raised ValueError", "exit code 3", "signal 9
+    (SIGKILL)", "timeout"; "reused from job 7" when it did not run at all.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
+
+    @_builtins.property
+    def gpus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the GPUs that it was given."""
 
     def __init__(
         self,
@@ -435,10 +582,15 @@ class StepChange(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         node: _builtins.str = ...,
         pid: _builtins.int = ...,
+        try_number: _builtins.int = ...,
+        cpu_seconds: _builtins.float = ...,
+        peak_memory_bytes: _builtins.int = ...,
+        gpus: _abc.Iterable[_builtins.str] | None = ...,
+        exit_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "phase", b"phase", "pid", b"pid", "step", b"step", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_seconds", b"cpu_seconds", "exit_reason", b"exit_reason", "gpus", b"gpus", "node", b"node", "peak_memory_bytes", b"peak_memory_bytes", "phase", b"phase", "pid", b"pid", "step", b"step", "time", b"time", "try_number", b"try_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,6 +733,7 @@ class AttemptEnded(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     ARTIFACTS_FIELD_NUMBER: _builtins.int
+    SAVED_STAGES_FIELD_NUMBER: _builtins.int
     outcome: Global___AttemptOutcome.ValueType
     """How."""
     @_builtins.property
@@ -591,20 +744,55 @@ class AttemptEnded(_message.Message):
     def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredArtifact]:
         """What it stored, in declaration order; only when it finished."""
 
+    @_builtins.property
+    def saved_stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavedStage]:
+        """Stages that had finished and whose outputs are kept for a retry; only when it failed."""
+
     def __init__(
         self,
         *,
         outcome: Global___AttemptOutcome.ValueType = ...,
         failure: _failure_pb2.Failure | None = ...,
         artifacts: _abc.Iterable[Global___StoredArtifact] | None = ...,
+        saved_stages: _abc.Iterable[Global___SavedStage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "failure", b"failure", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "failure", b"failure", "outcome", b"outcome", "saved_stages", b"saved_stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptEnded: _TypeAlias = AttemptEnded  # noqa: Y015
+
+@_typing.final
+class SavedStage(_message.Message):
+    """The outputs of a finished stage, kept in the store's scratch space."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """The stage."""
+    job_id: _builtins.int
+    """The job that ran it."""
+    key: _builtins.str
+    """Key of its outputs and new files in the store."""
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        job_id: _builtins.int = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "key", b"key", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SavedStage: _TypeAlias = SavedStage  # noqa: Y015
 
 @_typing.final
 class StoredArtifact(_message.Message):
@@ -729,6 +917,7 @@ class Assignment(_message.Message):
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
     ENTRYPOINT_FIELD_NUMBER: _builtins.int
     EXPERIMENT_FIELD_NUMBER: _builtins.int
+    SAVED_STAGES_FIELD_NUMBER: _builtins.int
     plan_digest: _builtins.str
     """Digest of the plan; fetch it with GetPlan when it is not known."""
     parameters_json: _builtins.bytes
@@ -749,6 +938,10 @@ class Assignment(_message.Message):
     def artifact_inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArtifactInput]:
         """Artifact parameters."""
 
+    @_builtins.property
+    def saved_stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___SavedStage]:
+        """Stages that need not run again: their outputs are taken from the store."""
+
     def __init__(
         self,
         *,
@@ -759,10 +952,11 @@ class Assignment(_message.Message):
         timeout_seconds: _builtins.float = ...,
         entrypoint: _builtins.str = ...,
         experiment: _builtins.str = ...,
+        saved_stages: _abc.Iterable[Global___SavedStage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "entrypoint", b"entrypoint", "experiment", b"experiment", "lease", b"lease", "parameters_json", b"parameters_json", "plan_digest", b"plan_digest", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "entrypoint", b"entrypoint", "experiment", b"experiment", "lease", b"lease", "parameters_json", b"parameters_json", "plan_digest", b"plan_digest", "saved_stages", b"saved_stages", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
