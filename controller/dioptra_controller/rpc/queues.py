@@ -15,9 +15,11 @@ from dioptra_controller.rpc.encode import find_timestamp
 from dioptra_controller.rpc.listings import Tags, page_with_tags, read_listing, with_tags
 from dioptra_ray.api.controller.v1 import queue_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as pb_grpc
+from dioptra_ray.errors import InvalidRequestError
 from dioptra_ray.wire.times import to_timestamp
 
 Loads = dict[str, queues.Load]
+_UPDATABLE = {"description"}
 
 
 class QueueServicer(pb_grpc.QueueServiceServicer):
@@ -33,6 +35,13 @@ class QueueServicer(pb_grpc.QueueServiceServicer):
         """Create one, once for a request id."""
         created, loads, tags = await self._database.write(_create, request)
         return pb.CreateQueueResponse(queue=self._encode(created, loads, tags))
+
+    async def UpdateQueue(
+        self, request: pb.UpdateQueueRequest, context: Any
+    ) -> pb.UpdateQueueResponse:
+        """Change what the mask names."""
+        (updated, loads, tags), changed = await self._database.write(_update, request)
+        return pb.UpdateQueueResponse(queue=self._encode(updated, loads, tags), changed=changed)
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Any) -> pb.GetQueueResponse:
         """Show one."""
@@ -76,6 +85,21 @@ def _create(
         create=lambda: queues.create(connection, request.name, request.description).name,
     )
     return _get(connection, name)
+
+
+def _update(
+    connection: sqlalchemy.Connection, request: pb.UpdateQueueRequest
+) -> tuple[tuple[queues.Queue, Loads, Tags], bool]:
+    unknown = set(request.update_mask.paths) - _UPDATABLE
+    if unknown:
+        raise InvalidRequestError(
+            f"queue {request.name!r}: {', '.join(sorted(unknown))} cannot be changed; "
+            f"known are {', '.join(sorted(_UPDATABLE))}"
+        )
+    changed = False
+    if request.update_mask.paths:
+        changed = queues.put(connection, request.name, request.queue.description).changed
+    return _get(connection, request.name), changed
 
 
 def _get(connection: sqlalchemy.Connection, name: str) -> tuple[queues.Queue, Loads, Tags]:
