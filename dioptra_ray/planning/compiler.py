@@ -56,6 +56,7 @@ def compile_plan(description: Mapping[str, Any], options: PlanOptions | None = N
         artifact_tasks=_artifact_tasks(description, options),
         order=graph.names,
         mode=options.mode,
+        environment=options.environment,
     )
 
 

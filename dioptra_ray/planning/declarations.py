@@ -123,6 +123,16 @@ def read_declaration(mapping: Mapping[str, Any]) -> Declaration:
     return Declaration(**values)
 
 
+def read_setting(name: str, value: Any) -> Any:
+    """Read one setting of a declaration.
+
+    Raises:
+        ValueError: The value is none; the message says what it must be.
+        KeyError: There is no such setting.
+    """
+    return _READERS[name](value)
+
+
 def read_memory(value: Any) -> int:
     """Bytes, from a number or a text such as "4GiB" or "500 MB"."""
     wanted = 'a number of bytes or a text such as "4GiB"'

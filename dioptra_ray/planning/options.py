@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dioptra_ray.planning.declarations import Declaration
-from dioptra_ray.planning.plan import Mode, PluginBundle, Resources
+from dioptra_ray.planning.plan import Mode, PluginBundle, Resources, StageEnvironment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class PlanOptions:
         defaults: What a step asks for where it says nothing: the queue's defaults.
         mode: "latency" runs free branches side by side; "throughput" makes as few
             stages as resources allow, for a cluster that other jobs fill.
+        environment: With what the stages run: the queue's.
     """
 
     plugins: tuple[PluginBundle, ...] = ()
@@ -26,3 +27,4 @@ class PlanOptions:
     declarations: Mapping[str, Declaration] = field(default_factory=dict)
     defaults: Resources = field(default_factory=Resources)
     mode: Mode = "latency"
+    environment: StageEnvironment = field(default_factory=StageEnvironment)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from dioptra_ray.planning.literals import read_literal, write_literal
 
 Mode = Literal["latency", "throughput"]
+Isolation = Literal["", "process"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,24 @@ class PluginBundle:
 
     name: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEnvironment:
+    """With what every stage of a plan runs, by the wish of its queue.
+
+    Attributes:
+        runtime_env: Ray's `runtime_env` as canonical JSON; empty for none.
+        isolation: "process" gives each stage a process of its own.
+    """
+
+    runtime_env: str = ""
+    isolation: Isolation = ""
+
+    def load_runtime_env(self) -> dict[str, Any]:
+        """Ray's `runtime_env`; empty for none."""
+        loaded: dict[str, Any] = json.loads(self.runtime_env or "{}")
+        return loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +132,7 @@ class Plan:
             description's artifact outputs.
         order: All steps in Dioptra's order.
         mode: What the plan was made for.
+        environment: With what its stages run.
     """
 
     description: Mapping[str, Any]
@@ -121,11 +141,23 @@ class Plan:
     artifact_tasks: tuple[tuple[str, str], ...] = ()
     order: tuple[str, ...] = ()
     mode: Mode = "latency"
+    environment: StageEnvironment = field(default_factory=StageEnvironment)
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether each stage must have a process of its own."""
+        execution = self.description.get("execution") or {}
+        return "process" in (self.environment.isolation, execution.get("isolation"))
 
     def to_json(self) -> str:
         """Canonical JSON: byte-equal for equal plans; mapping order of the graph is kept."""
         data = asdict(replace(self, description={}))
         data["description"] = write_literal(self.description)
+        environment = data.pop("environment")
+        if self.environment != StageEnvironment():
+            # Without one, a plan is what it was before there were any.
+            environment["runtime_env"] = self.environment.load_runtime_env()
+            data["environment"] = environment
         return json.dumps(data, separators=(",", ":"), ensure_ascii=False)
 
     @property
@@ -144,7 +176,15 @@ class Plan:
             artifact_tasks=tuple((name, task) for name, task in data["artifact_tasks"]),
             order=tuple(data["order"]),
             mode=data["mode"],
+            environment=_read_environment(data.get("environment") or {}),
         )
+
+
+def _read_environment(data: dict[str, Any]) -> StageEnvironment:
+    # Written in canonical order, and read in the order written.
+    found = data.get("runtime_env")
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False) if found else ""
+    return StageEnvironment(runtime_env=text, isolation=data.get("isolation", ""))
 
 
 def _read_stage(data: dict[str, Any]) -> Stage:

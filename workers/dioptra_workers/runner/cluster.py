@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import os
 import secrets
 import shutil
@@ -95,15 +96,17 @@ def prepare_environment(address: str) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def stage_function(resources: Resources, num_returns: int) -> Any:
-    """The Ray task that runs a stage with these resources."""
+def stage_function(resources: Resources, num_returns: int, runtime_env: str = "") -> Any:
+    """The Ray task that runs a stage with these resources, in this environment (JSON)."""
     from dioptra_workers.stage.remote import stage_task  # noqa: PLC0415 - needs Ray
 
-    return stage_task.options(num_returns=num_returns, **_options(resources))
+    return stage_task.options(num_returns=num_returns, **_options(resources, runtime_env))
 
 
-def _options(resources: Resources) -> dict[str, Any]:
+def _options(resources: Resources, runtime_env: str) -> dict[str, Any]:
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
+    if runtime_env:
+        options["runtime_env"] = json.loads(runtime_env)
     if resources.num_gpus:
         options["num_gpus"] = resources.num_gpus
     if resources.memory:

@@ -172,7 +172,8 @@ class JobRun:
         request = state.request
         self._pool.make_room(state.stage.resources.num_cpus)
         resources, count = state.stage.resources, request.num_returns
-        returned = stage_function(resources, count).remote(request, *arguments(state, self._states))
+        function = stage_function(resources, count, self._order.plan.environment.runtime_env)
+        returned = function.remote(request, *arguments(state, self._states))
         state.returns = returned if isinstance(returned, list) else [returned]
 
     async def _completed(

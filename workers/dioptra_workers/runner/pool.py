@@ -38,7 +38,10 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 def suits(plan: Plan) -> bool:
     """Whether a plan's jobs may run in a warm process."""
-    return len(plan.stages) == 1 and plan.stages[0].resources == Resources(num_cpus=1.0)
+    only = plan.stages[0] if len(plan.stages) == 1 else None
+    if only is None or plan.environment.runtime_env:
+        return False
+    return only.resources == Resources(num_cpus=1.0)
 
 
 class WarmPool:

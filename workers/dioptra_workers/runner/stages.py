@@ -6,7 +6,7 @@ from typing import Any
 
 from dioptra_ray.planning.plan import Plan, Stage
 from dioptra_workers.runner.orders import JobOrder
-from dioptra_workers.stage.request import Outcome, Places, StageRequest, is_isolated
+from dioptra_workers.stage.request import Outcome, Places, StageRequest
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def first_states(order: JobOrder, places: Places) -> dict[str, StageState]:
                 stage=stage,
                 followed=stage.name in followed,
                 shares_files=stage.name in shared,
-                isolated=is_isolated(plan.description),
+                isolated=plan.is_isolated,
             ),
         )
         for stage in plan.stages

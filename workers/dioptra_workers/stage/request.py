@@ -117,12 +117,6 @@ class StageRequest:
         return 1 + self.followed + len(self.stage.exports) + self.shares_files
 
 
-def is_isolated(description: Mapping[str, Any]) -> bool:
-    """Whether every stage of a plan must have a process of its own."""
-    execution = description.get("execution") or {}
-    return bool(execution.get("isolation") == "process")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFailure:
     """Why a stage ended badly; mirrors `dioptra_ray.api.types.v1.Failure`."""

@@ -17,7 +17,6 @@ from dioptra_workers.stage.request import (
     Places,
     StageReport,
     StageRequest,
-    is_isolated,
 )
 
 _KEPT = 64
@@ -45,7 +44,7 @@ class WarmOrder:
             artifact_tasks=plan.artifact_tasks,
             stage=plan.stages[0],
             round=self.round,
-            isolated=is_isolated(plan.description),
+            isolated=plan.is_isolated,
         )
 
 
