@@ -4,6 +4,7 @@ from dioptra_ray.store.keys import artifact_key, bundle_key
 from dioptra_ray.store.manifest import Manifest, ManifestFile
 from dioptra_ray.store.opening import open_store
 from dioptra_ray.store.protocol import ArtifactStore
+from dioptra_ray.store.scratch import refresh, scratch_folder, sweep
 from dioptra_ray.store.settings import StoreSettings
 
 __all__ = [
@@ -14,4 +15,7 @@ __all__ = [
     "artifact_key",
     "bundle_key",
     "open_store",
+    "refresh",
+    "scratch_folder",
+    "sweep",
 ]

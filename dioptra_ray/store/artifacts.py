@@ -32,7 +32,7 @@ from dioptra_ray.store.manifest import (
     media_type,
     read_manifest,
 )
-from dioptra_ray.store.objects import Objects
+from dioptra_ray.store.objects import ObjectInfo, Objects, Readable
 from dioptra_ray.store.transfer import HashingReader, for_each, verified
 from dioptra_ray.store.tree import SourceFile, read_tree
 
@@ -73,6 +73,34 @@ class ObjectArtifactStore:
     def delete_blob(self, key: str) -> None:
         """See `ArtifactStore`."""
         self._objects.delete(check_key(key))
+
+    def put_stream(self, key: str, content: Readable, size: int) -> str:
+        """See `ArtifactStore`."""
+        reader = HashingReader(content)
+        try:
+            self._objects.write_stream(check_key(key), reader, size)
+        except OSError as error:
+            raise ConflictError(
+                f"{key} cannot be stored, since it cannot be read: {error}."
+            ) from error
+        if reader.size != size:
+            with suppress(DioptraError):
+                self._objects.delete(key)
+            raise ConflictError(f"{key} cannot be stored: it changed its size meanwhile.")
+        return reader.digest
+
+    def open_stream(self, key: str, *, size: int, digest: str) -> Iterator[bytes]:
+        """See `ArtifactStore`."""
+        file = ManifestFile(path=check_key(key), size=size, digest=digest)
+        return verified(self._objects.chunks(key), file, self.url)
+
+    def list_blobs(self, folder: str) -> Iterator[ObjectInfo]:
+        """See `ArtifactStore`."""
+        return self._objects.entries(f"{check_key(folder)}/")
+
+    def delete_below(self, folder: str) -> None:
+        """See `ArtifactStore`."""
+        self._objects.delete_below(check_key(folder))
 
     def put_artifact(self, key: str, source: Path) -> Manifest:
         """See `ArtifactStore`."""

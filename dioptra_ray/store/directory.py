@@ -23,7 +23,7 @@ from dioptra_ray.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
-from dioptra_ray.store.objects import Readable
+from dioptra_ray.store.objects import ObjectInfo, Readable
 from dioptra_ray.store.protocol import CHUNK
 
 _PARTIAL = ".partial"
@@ -95,6 +95,16 @@ class DirectoryObjects:
                 if below.parts[:1] != (_PARTIAL,):
                     found += [(below / file).as_posix() for file in files]
         yield from sorted(name for name in found if name.startswith(prefix))
+
+    def entries(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See `Objects`."""
+        for name in self.names(prefix):
+            with self._explained():
+                try:
+                    status = (self._root / name).stat()
+                except (FileNotFoundError, NotADirectoryError):
+                    continue  # deleted meanwhile
+            yield ObjectInfo(name=name, size=status.st_size, modified=status.st_mtime)
 
     def check(self) -> None:
         """See `Objects`."""

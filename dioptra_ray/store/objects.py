@@ -1,6 +1,7 @@
 """What an artifact store stands on: named byte strings, written whole or not at all."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -9,6 +10,21 @@ class Readable(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes, at most `size` of them; empty at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What is known of an object without reading it.
+
+    Attributes:
+        name: Its name; of a blob, its key.
+        size: Bytes.
+        modified: When it was written, in seconds since 1970 by the store's clock.
+    """
+
+    name: str
+    size: int
+    modified: float
 
 
 class Objects(Protocol):
@@ -46,6 +62,9 @@ class Objects(Protocol):
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names that begin with `prefix`, sorted."""
+
+    def entries(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The objects whose names begin with `prefix`, sorted by name."""
 
     def check(self) -> None:
         """See `ArtifactStore.check`."""

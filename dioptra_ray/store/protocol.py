@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dioptra_ray.store.manifest import Manifest
+from dioptra_ray.store.objects import ObjectInfo, Readable
 
 CHUNK = 1 << 20
 
@@ -32,6 +33,30 @@ class ArtifactStore(Protocol):
 
     def delete_blob(self, key: str) -> None:
         """Delete a blob; no error when there is none."""
+
+    def put_stream(self, key: str, content: Readable, size: int) -> str:
+        """Store a large blob of exactly `size` bytes; only a few MiB of it are in memory.
+
+        Returns:
+            "sha256:<hex>" of it.
+
+        Raises:
+            ConflictError: `content` ended early; nothing is stored.
+        """
+
+    def open_stream(self, key: str, *, size: int, digest: str) -> Iterator[bytes]:
+        """The content of a large blob, in chunks of at most 1 MiB.
+
+        Raises:
+            NotFoundError: No such blob; raised when the first chunk is asked for.
+            DataLossError: It is not what `put_stream` stored; raised after the last chunk.
+        """
+
+    def list_blobs(self, folder: str) -> Iterator[ObjectInfo]:
+        """The blobs below a folder, sorted by key."""
+
+    def delete_below(self, folder: str) -> None:
+        """Delete every blob below a folder; no error when there is none."""
 
     def put_artifact(self, key: str, source: Path) -> Manifest:
         """Store a file, a directory, or what a symlink leads to.

@@ -16,7 +16,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from dioptra_ray.errors import DataLossError, NotFoundError
-from dioptra_ray.store.objects import Readable
+from dioptra_ray.store.objects import ObjectInfo, Readable
 from dioptra_ray.store.protocol import CHUNK
 from dioptra_ray.store.s3_errors import explained
 from dioptra_ray.store.settings import StoreSettings
@@ -110,12 +110,20 @@ class S3Objects:
 
     def names(self, prefix: str) -> Iterator[str]:
         """See `Objects`."""
+        return (entry.name for entry in self.entries(prefix))
+
+    def entries(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See `Objects`."""
         with self._explained():
             found = self._client.list_objects(
                 self._bucket, prefix=self._prefix + prefix, recursive=True
             )
-            names = [item.object_name[len(self._prefix) :] for item in found if item.object_name]
-        yield from sorted(names)
+            entries = [self._entry(item) for item in found if item.object_name]
+        yield from sorted(entries, key=lambda entry: entry.name)
+
+    def _entry(self, item: Any) -> ObjectInfo:
+        name, modified = item.object_name[len(self._prefix) :], item.last_modified.timestamp()
+        return ObjectInfo(name=name, size=item.size, modified=modified)
 
     def check(self) -> None:
         """See `ArtifactStore.check`."""

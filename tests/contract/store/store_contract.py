@@ -1,8 +1,11 @@
 """What every artifact store must do, whatever holds its bytes."""
 
 import hashlib
+import io
 import os
+import random
 import threading
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,8 +21,9 @@ from dioptra_ray.errors import (
     NotFoundError,
     UnavailableError,
 )
-from dioptra_ray.store import artifact_key
+from dioptra_ray.store import artifact_key, scratch_folder, sweep
 from dioptra_ray.store.artifacts import ObjectArtifactStore
+from dioptra_ray.store.transfer import HashingReader
 
 KEY = artifact_key(7, 1, "model")
 ODD_NAMES = [
@@ -37,6 +41,23 @@ ODD_NAMES = [
     "manifest.json",
     "~",
 ]
+
+
+class Pattern:
+    """A stream of so many bytes, that takes little memory; no two MiB of it are alike."""
+
+    block = random.Random(7).randbytes((1 << 20) - 1)
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._place = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = self._size - self._place
+        wanted = left if size < 0 else min(size, left)
+        begin = self._place % len(self.block)
+        self._place += wanted
+        return (self.block * (2 + wanted // len(self.block)))[begin : begin + wanted]
 
 
 def tree(root: Path) -> dict[str, bytes | None]:
@@ -78,6 +99,70 @@ class StoreContract:
         store.put_blob("empty", b"")
         assert store.has_blob("empty")
         assert store.get_blob("empty") == b""
+
+    def test_large_blob_streams_both_ways(self, store: ObjectArtifactStore) -> None:
+        size = 100 << 20
+        hashing = HashingReader(Pattern(size))
+        while hashing.read(1 << 20):
+            pass
+        tracemalloc.start()
+        try:
+            digest = store.put_stream("scratch/7-1/large", Pattern(size), size)
+            taken = hashlib.sha256()
+            for chunk in store.open_stream("scratch/7-1/large", size=size, digest=digest):
+                assert len(chunk) <= 1 << 20
+                taken.update(chunk)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert digest == f"sha256:{taken.hexdigest()}" == hashing.digest
+        assert peak < 60 << 20
+        store.delete_blob("scratch/7-1/large")
+        assert self.everything(store) == []
+
+    def test_large_blob_of_nothing(self, store: ObjectArtifactStore) -> None:
+        digest = store.put_stream("none", io.BytesIO(), 0)
+        assert b"".join(store.open_stream("none", size=0, digest=digest)) == b""
+
+    def test_large_blob_that_ends_early_is_not_stored(self, store: ObjectArtifactStore) -> None:
+        with pytest.raises(ConflictError, match="scratch/short"):
+            store.put_stream("scratch/short", Pattern(10 << 20), 11 << 20)
+        assert not store.has_blob("scratch/short")
+        assert self.everything(store) == []
+
+    def test_large_blob_that_changed_is_noticed(self, store: ObjectArtifactStore) -> None:
+        digest = store.put_stream("scratch/a", io.BytesIO(b"content"), 7)
+        store.put_blob("scratch/a", b"c0ntent")
+        with pytest.raises(DataLossError, match="checksum"):
+            list(store.open_stream("scratch/a", size=7, digest=digest))
+        store.delete_blob("scratch/a")
+        with pytest.raises(NotFoundError):
+            list(store.open_stream("scratch/a", size=7, digest=digest))
+
+    def test_blobs_are_listed_and_deleted_by_folder(self, store: ObjectArtifactStore) -> None:
+        begun = time.time()
+        for key in ("scratch/7-1/b", "scratch/7-1/a/x", "scratch/7-10/c", "scratch/8-1/d"):
+            store.put_blob(key, key.encode())
+        found = list(store.list_blobs("scratch/7-1"))
+        assert [(entry.name, entry.size) for entry in found] == [
+            ("scratch/7-1/a/x", 15),
+            ("scratch/7-1/b", 13),
+        ]
+        assert all(abs(entry.modified - begun) < 60 for entry in found)
+        store.delete_below("scratch/7-1")
+        store.delete_below("scratch/7-1")
+        assert self.everything(store) == ["scratch/7-10/c", "scratch/8-1/d"]
+        assert list(store.list_blobs("scratch/7-1")) == []
+
+    def test_folders_of_dead_attempts_are_swept_after_a_grace(
+        self, store: ObjectArtifactStore
+    ) -> None:
+        store.put_blob(f"{scratch_folder(7, 1)}/left", b"x")
+        store.put_blob("plugins/kept", b"x")
+        now = time.time()
+        assert sweep(store, grace=600, now=now) == []
+        assert sweep(store, grace=600, now=now + 1200) == ["scratch/7-1"]
+        assert self.everything(store) == ["plugins/kept"]
 
     def test_missing_keys(self, store: ObjectArtifactStore, tmp_path: Path) -> None:
         with pytest.raises(NotFoundError, match="plugins/none"):

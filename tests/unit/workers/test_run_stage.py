@@ -13,7 +13,7 @@ from dioptra_ray.errors import UnavailableError
 from dioptra_ray.planning.plan import PluginBundle, Stage, StageInput
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import bundle_key, open_store
-from dioptra_workers.stage import artifacts
+from dioptra_workers.stage import patience
 from dioptra_workers.stage import run as run_module
 from dioptra_workers.stage.request import ArtifactInput, JobContext, Places, StageRequest
 from dioptra_workers.stage.run import run_stage
@@ -218,7 +218,7 @@ class FlakyStore:
 
 @pytest.mark.parametrize(("failures", "outcome"), [(2, "finished"), (3, "failed")])
 def test_the_store_gets_time_to_come_back(request_of, store, monkeypatch, failures, outcome):
-    monkeypatch.setattr(artifacts, "STORE_PAUSES", (0, 0))
+    monkeypatch.setattr(patience, "STORE_PAUSES", (0, 0))
     flaky = FlakyStore(store, failures)
     monkeypatch.setattr(run_module, "store_of", lambda _: flaky)
     stage = Stage(name="s0", steps=("seeded", "seen"), artifacts=("file",))

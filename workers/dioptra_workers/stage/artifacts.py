@@ -1,11 +1,10 @@
 """Artifacts of a stage: read before its steps, written and stored after them."""
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from dioptra_ray.engine import Execution, read_artifact
 from dioptra_ray.engine.program import read_outputs
@@ -16,13 +15,9 @@ from dioptra_ray.plugins.activation import activate
 from dioptra_ray.store import ArtifactStore, Manifest, artifact_key
 from dioptra_workers.stage.interpreter import intact
 from dioptra_workers.stage.journal import Journal
+from dioptra_workers.stage.patience import patiently
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import ArtifactInput, StageRequest, StoredArtifact
-
-Result = TypeVar("Result")
-
-STORE_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Seconds between attempts at a store that does not answer."""
 
 
 class ArtifactFetchError(Exception):
@@ -38,16 +33,6 @@ class ArtifactRefusedError(Exception):
 
     def __init__(self, name: str, cause: object) -> None:
         super().__init__(f"Artifact {name!r} cannot be stored: {cause}")
-
-
-def patiently(call: Callable[..., Result], *arguments: Any) -> Result:
-    """Call the store, and again after a while when it does not answer."""
-    for pause in STORE_PAUSES:
-        try:
-            return call(*arguments)
-        except UnavailableError:
-            time.sleep(pause)
-    return call(*arguments)
 
 
 def needed_inputs(request: StageRequest) -> tuple[ArtifactInput, ...]:
