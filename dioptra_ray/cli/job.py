@@ -16,6 +16,7 @@ from dioptra_ray.cli.follow import (
     stored,
 )
 from dioptra_ray.cli.output import Output, between, seconds, with_output
+from dioptra_ray.cli.steps import show_steps
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
 from dioptra_ray.cli.wording import place
@@ -141,19 +142,8 @@ def show(job_id: int, target: Target, output: Output) -> None:
     if record.failure:
         output.line("failure")
         show_failure(record, output)
-    rows = [
-        (
-            step.name,
-            step.status,
-            step.task,
-            step.stage,
-            seconds(between(step.started, step.ended)),
-            f"{step.node}:{step.pid}" if step.pid else None,
-        )
-        for step in record.steps.values()
-    ]
     output.line()
-    output.table(["step", "status", "task", "stage", "took", "process"], rows)
+    show_steps(list(record.steps.values()), output)
     if metrics:
         output.line()
         output.table(["metric", "last value"], list(metrics.items()))

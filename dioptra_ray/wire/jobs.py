@@ -41,7 +41,24 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One node of a job's graph; status is pending, running, finished, failed, ..."""
+    """One node of a job's graph.
+
+    Attributes:
+        name: Its name in the graph.
+        task: The task that it calls.
+        stage: The stage that it runs in.
+        status: pending, running, finished, failed, cancelled or skipped.
+        started: When its function was called.
+        ended: When its function returned or raised.
+        node: Address of the node that it ran on.
+        pid: Process id on that node.
+        try_number: How often its stage was tried in the job's present attempt.
+        cpu_seconds: CPU time of all threads and ended children of its process.
+        peak_memory: The most bytes that its process had resident; 0 when not known.
+        gpus: Ids of the GPUs that it was given.
+        exit_reason: How it ended when it did not return, such as "raised ValueError".
+        after: The steps that it directly follows.
+    """
 
     name: str
     task: str
@@ -51,6 +68,19 @@ class Step:
     ended: datetime | None
     node: str
     pid: int
+    try_number: int = 0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    gpus: tuple[str, ...] = ()
+    exit_reason: str = ""
+    after: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its function took; None unless it has returned or raised."""
+        if self.started is None or self.ended is None:
+            return None
+        return (self.ended - self.started).total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +182,7 @@ class JobEvent:
         job: The job after its state changed.
         step: The step after its state changed.
         metric: A metric that was logged.
+        attempt: The attempt that the step ran in; 0 for other events.
     """
 
     sequence: int
@@ -159,6 +190,7 @@ class JobEvent:
     job: JobRecord | None = None
     step: Step | None = None
     metric: MetricPoint | None = field(default=None)
+    attempt: int = 0
 
     @property
     def occurred(self) -> datetime:
@@ -195,6 +227,12 @@ def read_step(message: job_pb2.Step) -> Step:
         ended=find_time(message, "end_time"),
         node=message.node,
         pid=message.pid,
+        try_number=message.try_number,
+        cpu_seconds=message.cpu_seconds,
+        peak_memory=message.peak_memory_bytes,
+        gpus=tuple(message.gpus),
+        exit_reason=message.exit_reason,
+        after=tuple(message.after),
     )
 
 
@@ -261,6 +299,7 @@ def read_event(message: job_service_pb2.WatchJobResponse) -> JobEvent:
         job=read_job(message.job_state_changed.job) if kind == "job_state_changed" else None,
         step=read_step(message.step_state_changed.step) if kind == "step_state_changed" else None,
         metric=read_metric(message.metric_logged.metric) if kind == "metric_logged" else None,
+        attempt=message.step_state_changed.attempt,
     )
 
 

@@ -46,6 +46,13 @@ def test_sys_exit_and_a_dying_process_fail_the_job(cli: Cli, describe) -> None:
     assert job["status"] == "failed"
     assert job["failure"]["step"] == "out"
     assert "about to die" in cli.ok("job", "logs", job["id"])
+    first, out = job["steps"]
+    assert (first["exit_reason"], out["exit_reason"]) == ("", "exit code 7")
+    assert (first["try_number"], first["after"]) == (1, [])
+    assert first["peak_memory"] > 0
+    shown = cli.ok("job", "show", job["id"])
+    assert "exit code 7" in shown
+    assert "MiB" in shown
 
 
 def test_what_a_step_says_comes_back_in_order(cli: Cli, describe) -> None:

@@ -13,17 +13,18 @@ from dioptra_controller.database.job_tables import PLANS
 from dioptra_controller.jobs.recent import Recent
 from dioptra_controller.registry import plugins
 from dioptra_ray.errors import NotFoundError
-from dioptra_ray.language.graph import parse_reference, read_invocation
+from dioptra_ray.language.graph import links, parse_reference, read_invocation
 from dioptra_ray.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutline:
-    """A step, the task that it calls, and the stage that it runs in."""
+    """A step, the task that it calls, the stage that it runs in, and what it follows."""
 
     name: str
     task: str
     stage: str
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +82,14 @@ def make_outline(plan: Plan) -> Outline:
     """Outline a plan, as far as the plan itself says."""
     graph = plan.description["graph"]
     stages = {step: stage.name for stage in plan.stages for step in stage.steps}
+    follows = links(plan.description)
     steps = tuple(
-        StepOutline(name=step, task=read_invocation(graph[step]).task, stage=stages.get(step, ""))
+        StepOutline(
+            name=step,
+            task=read_invocation(graph[step]).task,
+            stage=stages.get(step, ""),
+            after=tuple(sorted({*follows[step].data, *follows[step].order_only})),
+        )
         for step in plan.order
     )
     outputs: Mapping[str, Any] = plan.description.get("artifact_outputs") or {}

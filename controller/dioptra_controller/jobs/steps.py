@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from dioptra_controller.jobs.state import JobState
 
@@ -26,13 +27,18 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStatus:
-    """Where a step is, since when, and on which process."""
+    """Where a step is, since when, on which process, and what it took; as in the protos."""
 
     state: StepState
     start_time: dt.datetime | None = None
     end_time: dt.datetime | None = None
     node: str = ""
     pid: int = 0
+    try_number: int = 0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    gpus: tuple[str, ...] = ()
+    exit_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +50,28 @@ class StepChange:
     time: dt.datetime
     node: str = ""
     pid: int = 0
+    try_number: int = 0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    gpus: tuple[str, ...] = ()
+    exit_reason: str = ""
 
 
 Steps = Mapping[str, StepStatus]
+_DETAILS = ("try_number", "cpu_seconds", "peak_memory", "gpus", "exit_reason")
+_ALWAYS = 5
 
 
 def change_step(status: StepStatus | None, change: StepChange) -> StepStatus:
     """The step after the change; a step that is repeated starts again."""
     if change.state is StepState.RUNNING:
         return StepStatus(
-            state=change.state, start_time=change.time, node=change.node, pid=change.pid
+            state=change.state,
+            start_time=change.time,
+            node=change.node,
+            pid=change.pid,
+            try_number=change.try_number,
+            gpus=change.gpus,
         )
     before = status or StepStatus(state=StepState.PENDING)
     # Only what was called has times: a skipped step never began, so it never ended.
@@ -64,6 +82,11 @@ def change_step(status: StepStatus | None, change: StepChange) -> StepStatus:
         end_time=ended,
         node=change.node or before.node,
         pid=change.pid or before.pid,
+        try_number=change.try_number or before.try_number,
+        cpu_seconds=change.cpu_seconds,
+        peak_memory=change.peak_memory,
+        gpus=change.gpus or before.gpus,
+        exit_reason=change.exit_reason,
     )
 
 
@@ -106,22 +129,39 @@ def first_start(text: str | None) -> dt.datetime | None:
     )
 
 
-def write_status(status: StepStatus) -> list[str | float | int | None]:
-    """As a JSON list."""
+def write_status(status: StepStatus) -> list[Any]:
+    """As a JSON list, which ends where nothing more is known."""
     times = (status.start_time, status.end_time)
     start, end = (time.timestamp() if time else None for time in times)
-    return [status.state.value, start, end, status.node, status.pid]
+    content = [
+        status.state.value,
+        start,
+        end,
+        status.node,
+        status.pid,
+        status.try_number,
+        status.cpu_seconds,
+        status.peak_memory,
+        list(status.gpus),
+        status.exit_reason,
+    ]
+    while len(content) > _ALWAYS and not content[-1]:
+        content.pop()
+    return content
 
 
-def read_status(content: list[str | float | int | None]) -> StepStatus:
-    """Read what `write_status` wrote."""
-    state, start, end, node, pid = content
+def read_status(content: list[Any]) -> StepStatus:
+    """Read what `write_status` wrote, or what an older version did."""
+    state, start, end, node, pid, *more = content
+    known = dict(zip(_DETAILS, more, strict=False))
+    known["gpus"] = tuple(known.get("gpus", ()))
     return StepStatus(
-        state=StepState(str(state)),
+        state=StepState(state),
         start_time=_read_time(start),
         end_time=_read_time(end),
-        node=str(node),
-        pid=int(pid or 0),
+        node=node,
+        pid=pid,
+        **known,
     )
 
 

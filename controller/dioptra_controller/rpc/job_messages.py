@@ -130,6 +130,12 @@ def write_step(step: StepOutline, status: StepStatus) -> job_pb2.Step:
         end_time=_write_time(status.end_time),
         node=status.node,
         pid=status.pid,
+        try_number=status.try_number,
+        cpu_seconds=status.cpu_seconds,
+        peak_memory_bytes=status.peak_memory,
+        gpus=status.gpus,
+        exit_reason=status.exit_reason,
+        after=step.after,
     )
 
 

@@ -125,6 +125,11 @@ def _read_step(change: pb.StepChange) -> StepChange:
         time=from_timestamp(change.time),
         node=change.node,
         pid=change.pid,
+        try_number=change.try_number,
+        cpu_seconds=change.cpu_seconds,
+        peak_memory=change.peak_memory_bytes,
+        gpus=tuple(change.gpus),
+        exit_reason=change.exit_reason,
     )
 
 

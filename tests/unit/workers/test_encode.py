@@ -39,6 +39,14 @@ def test_neighbours_of_one_kind_share_a_report_in_order():
     assert math.isnan(metric.value)
 
 
+def test_a_change_says_what_the_step_took():
+    event = StepChanged(1.5, "a", "failed", "n", 7, 2, 0.25, 4096, ("0", "1"), "exit code 3")
+    (report,) = write_events((7, 2), [event])
+    (change,) = report.steps_changed.changes
+    assert (change.try_number, change.cpu_seconds, change.peak_memory_bytes) == (2, 0.25, 4096)
+    assert (list(change.gpus), change.exit_reason) == (["0", "1"], "exit code 3")
+
+
 def test_many_events_are_split():
     events = [LogLine(1.0, "INFO", "x", "", str(n)) for n in range(EVENTS_PER_REPORT * 2 + 1)]
     reports = list(write_events((1, 1), events))

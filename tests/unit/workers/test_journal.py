@@ -2,8 +2,15 @@
 
 import math
 
-from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged
-from dioptra_workers.stage.journal import LONGEST_MESSAGE, Journal, clean, journal_of, read_journal
+from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged, read_line, write_line
+from dioptra_workers.stage.journal import (
+    LONGEST_MESSAGE,
+    Journal,
+    clean,
+    journal_of,
+    read_exit,
+    read_journal,
+)
 from dioptra_workers.stage.postmortem import last_words, running_step
 
 
@@ -33,6 +40,20 @@ def test_the_file_has_what_memory_has(tmp_path):
     assert (line.step, line.message) == ("train", "hello\nworld ü")
     assert isinstance(metric, MetricLogged)
     assert math.isnan(metric.value)
+
+
+def test_a_change_survives_being_written():
+    event = StepChanged(1.5, "a", "failed", "n", 7, 2, 0.25, 4096, ("0", "1"), "exit code 3")
+    assert read_line(write_line(event)) == event
+
+
+def test_the_code_of_a_process_that_ended_itself_is_found(tmp_path):
+    with Journal(tmp_path / "journal") as journal:
+        write_some(journal)
+        assert read_exit(tmp_path / "journal") is None
+        journal.note_exit(-1)
+    assert read_exit(tmp_path / "journal") == 255
+    assert len(list(read_journal(tmp_path / "journal"))) == 3
 
 
 def test_delivered_events_are_forgotten_but_keep_their_numbers():

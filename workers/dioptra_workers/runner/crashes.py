@@ -26,14 +26,21 @@ async def describe(error: RayError, words: LastWords | None, node_id: str) -> St
             reason="INTERNAL",
             message=f"Ray could not run the stage: {_first_line(error)}",
             error_type=type(getattr(error, "cause", None) or error).__name__,
+            exit_reason="could not be run",
         )
     if isinstance(error, OutOfMemoryError):
         message = f"{what[0].upper()}{what[1:]} was killed because its node ran out of memory."
-        return StageFailure(reason="PROCESS_DIED", message=message, step=step, retryable=True)
+        return _lost(message, step, "out of memory")
     if isinstance(error, NodeDiedError) or (node_id and node_id not in await alive_nodes()):
         message = f"The node of {what} was lost."
-        return StageFailure(reason="PROCESS_DIED", message=message, step=step, retryable=True)
-    return died(step, words.signal if words else "")
+        return _lost(message, step, "node lost")
+    return died(step, words.signal, words.exit_code) if words else died(step)
+
+
+def _lost(message: str, step: str, exit_reason: str) -> StageFailure:
+    return StageFailure(
+        reason="PROCESS_DIED", message=message, step=step, retryable=True, exit_reason=exit_reason
+    )
 
 
 def _first_line(error: RayError) -> str:

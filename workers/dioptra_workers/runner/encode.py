@@ -121,6 +121,11 @@ def _write_change(event: StepChanged) -> pb.StepChange:
         time=_write_time(event.time),
         node=event.node,
         pid=event.pid,
+        try_number=event.try_number,
+        cpu_seconds=event.cpu_seconds,
+        peak_memory_bytes=event.peak_memory,
+        gpus=event.gpus,
+        exit_reason=event.exit_reason,
     )
 
 

@@ -29,7 +29,7 @@ from dioptra_workers.runner.stages import (
 from dioptra_workers.stage.events import Event, LogLine, Phase, StepChanged
 from dioptra_workers.stage.failures import stage_timed_out, timed_out
 from dioptra_workers.stage.interrupt import Kind
-from dioptra_workers.stage.postmortem import killed_at_timeout
+from dioptra_workers.stage.postmortem import LastWords, killed_at_timeout
 from dioptra_workers.stage.request import (
     Batch,
     Places,
@@ -200,10 +200,10 @@ class JobRun:
         words = await find_last_words(
             request.places.scratch_dir, request.directory, state.seen, state.node_id
         )
-        step = ""
-        if words is not None:
-            step = words.step
-            self._merge(state, state.seen, words.events)
+        if words is None:
+            words = LastWords(events=(), step=self._running_step(state))
+        step = words.step
+        self._merge(state, state.seen, words.events)
         if self._stopping == "cancelled":
             report = StageReport(outcome="cancelled")
         elif mark := killed_at_timeout(words):
@@ -217,8 +217,15 @@ class JobRun:
             failure = await crashes.describe(error, words, state.node_id)
             report = StageReport(outcome="failed", failure=failure)
         if step:
-            self._step(step, "cancelled" if report.outcome == "cancelled" else "failed")
+            phase: Phase = "cancelled" if report.outcome == "cancelled" else "failed"
+            reason = report.failure.exit_reason if report.failure else "cancelled"
+            self._step(step, phase, state.round + 1, reason)
         self._settle(state, report)
+
+    def _running_step(self, state: StageState) -> str:
+        """The step of a stage that was said to run, and not to have ended."""
+        running = (step for step in state.stage.steps if self._phases.get(step) == "running")
+        return next(running, "")
 
     async def _settle_orphan(self, state: StageState, error: RayError) -> None:
         before = (self._states[name].outcome for name in state.stage.after)
@@ -295,9 +302,12 @@ class JobRun:
         if fresh:
             self._emit_events(fresh)
 
-    def _step(self, step: str, phase: Phase) -> None:
+    def _step(self, step: str, phase: Phase, try_number: int = 0, exit_reason: str = "") -> None:
         self._phases[step] = phase
-        self._emit_events((StepChanged(time.time(), step, phase),))
+        change = StepChanged(
+            time.time(), step, phase, try_number=try_number, exit_reason=exit_reason
+        )
+        self._emit_events((change,))
 
     def _log(self, message: str) -> None:
         self._emit_events((LogLine(time.time(), "WARNING", "dioptra_ray.runner", "", message),))

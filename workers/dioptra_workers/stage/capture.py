@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from dioptra_workers.stage import exits
 from dioptra_workers.stage.journal import LONGEST_MESSAGE, Journal
 from dioptra_workers.stage.outputs import (
     STREAM_LEVELS,
@@ -188,10 +189,16 @@ def install() -> None:
     if root.manager.disable:
         logging.disable(logging.NOTSET)
     remember()
+    exits.install(_note_exit)
     if sys.stdin is None or sys.stdin.closed:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - lives as long as the process
     sys.stdout = _stream(1)
     sys.stderr = _stream(2)
+
+
+def _note_exit(code: int) -> None:
+    if (journal := _Bound.journal) is not None and os.getpid() == _Bound.process:
+        journal.note_exit(code)
 
 
 @contextmanager

@@ -22,6 +22,11 @@ class StepChanged:
         phase: Where it is now.
         node: Address of its node.
         pid: Process id there.
+        try_number: Which try of its stage this is, from 1.
+        cpu_seconds: CPU time that it took; only when it has ended.
+        peak_memory: The most bytes that its process had resident; 0 when not known.
+        gpus: Ids of the GPUs that it was given.
+        exit_reason: How it ended when it did not return.
     """
 
     time: float
@@ -29,6 +34,11 @@ class StepChanged:
     phase: Phase
     node: str = ""
     pid: int = 0
+    try_number: int = 0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    gpus: tuple[str, ...] = ()
+    exit_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ _KINDS: dict[str, type[Event]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 # Bound now: a step may put something else in place of json.dumps.
 _encode = json.JSONEncoder().encode
+_GPUS = [item.name for item in fields(StepChanged)].index("gpus")
 _VALUES = {kind: attrgetter(*(item.name for item in fields(kind))) for kind in _NAMES}
 
 
@@ -90,7 +101,10 @@ def write_event(event: Event) -> list[Any]:
 
 def read_event(values: list[Any]) -> Event:
     """Read what `write_event` wrote."""
-    return _KINDS[values[0]](*values[1:])
+    kind, *others = values
+    if kind == "step":
+        others[_GPUS] = tuple(others[_GPUS])
+    return _KINDS[kind](*others)
 
 
 def write_line(event: Event) -> bytes:

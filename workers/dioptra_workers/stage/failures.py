@@ -1,5 +1,7 @@
 """What went wrong in a stage, as data: nothing that a user defined leaves the worker."""
 
+from signal import Signals
+
 from dioptra_ray.engine import describe_exception
 from dioptra_ray.engine.errors import ArtifactFailedError, StepFailedError
 from dioptra_ray.errors import DioptraError, UnavailableError
@@ -19,7 +21,12 @@ def timed_out(step: str, limit: float | None = None, whose: str = "its") -> Stag
     """
     where = f'Step "{step}" was' if step else "It was"
     when = "the timeout" if limit is None else f"{whose} timeout of {limit:g} seconds"
-    return StageFailure(reason="TIMEOUT", message=f"{where} stopped at {when}.", step=step)
+    return StageFailure(
+        reason="TIMEOUT",
+        message=f"{where} stopped at {when}.",
+        step=step,
+        exit_reason="timeout",
+    )
 
 
 def stage_timed_out(step: str, stage: Stage) -> StageFailure:
@@ -30,12 +37,23 @@ def stage_timed_out(step: str, stage: Stage) -> StageFailure:
     return timed_out(step, stage.timeout, "the stage's")
 
 
-def died(step: str, signal: str = "") -> StageFailure:
-    """The process ended without a report; `signal` is what it said that it got, if it did."""
+def died(step: str, signal: str = "", exit_code: int | None = None) -> StageFailure:
+    """The process ended without a report.
+
+    Args:
+        step: The step that was running; empty for none.
+        signal: The signal that it said that it got; empty for none.
+        exit_code: The code that it gave `os._exit`; None if it did not.
+    """
     what = f'The process of step "{step}"' if step else "A process of this job"
-    why = "it called os._exit, crashed, or was killed"
-    message = f"{what} died without an exception: {f'it got {signal}' if signal else why}."
-    return StageFailure(reason="PROCESS_DIED", message=message, step=step)
+    if signal:
+        why, short = f"it got {signal}", f"signal {Signals[signal].value} ({signal})"
+    elif exit_code is not None:
+        why, short = f"it called os._exit({exit_code})", f"exit code {exit_code}"
+    else:
+        why, short = "it crashed or was killed", "crashed or killed"
+    message = f"{what} died without an exception: {why}."
+    return StageFailure(reason="PROCESS_DIED", message=message, step=step, exit_reason=short)
 
 
 def describe(error: BaseException) -> StageFailure:
@@ -67,6 +85,7 @@ def _described(error: StepFailedError) -> StageFailure:
     else:
         reason = "STEP_EXITED" if error.error_type == "SystemExit" else "STEP_RAISED"
         step = error.step or ""
+    cause = error.__cause__
     return StageFailure(
         reason=reason,
         message=error.message,
@@ -75,4 +94,17 @@ def _described(error: StepFailedError) -> StageFailure:
         traceback=detail.traceback,
         file=detail.file or "",
         line=detail.line or 0,
+        exit_reason=(
+            f"exit code {_exit_code(cause)}"
+            if isinstance(cause, SystemExit)
+            else f"raised {error.error_type}"
+        ),
     )
+
+
+def _exit_code(error: SystemExit) -> int:
+    """What the interpreter would have exited with."""
+    code = error.code
+    if code is None:
+        return 0
+    return code if isinstance(code, int) else 1

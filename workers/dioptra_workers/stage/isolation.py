@@ -161,9 +161,16 @@ def _report_death(request: StageRequest, seen: int, stopped: Kind | None) -> Sta
     elif stopped == "timeout":
         failure = timed_out(words.step)
     elif stopped is None:
-        failure = died(words.step, words.signal)
+        failure = died(words.step, words.signal, words.exit_code)
     events = words.events
     if words.step:
         phase: Phase = "cancelled" if outcome == "cancelled" else "failed"
-        events = (*events, StepChanged(time.time(), words.step, phase))
+        change = StepChanged(
+            time.time(),
+            words.step,
+            phase,
+            try_number=request.round + 1,
+            exit_reason="cancelled" if failure is None else failure.exit_reason,
+        )
+        events = (*events, change)
     return StageReport(outcome=outcome, failure=failure, first_event=seen, events=events)

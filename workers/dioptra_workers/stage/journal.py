@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from dioptra_workers.stage.consumption import Consumption
 from dioptra_workers.stage.events import (
     Event,
     LogLine,
@@ -27,6 +28,7 @@ from dioptra_workers.stage.events import (
 
 LONGEST_MESSAGE = 64 * 1024
 _CUT = " ... (cut)"
+NOTHING = Consumption()
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -56,11 +58,19 @@ class Journal:
         step: The step that runs now; empty outside of steps.
     """
 
-    def __init__(self, path: Path | None = None, *, node: str = "", pid: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        node: str = "",
+        pid: int = 0,
+        try_number: int = 0,
+        gpus: tuple[str, ...] = (),
+    ) -> None:
         self.step = ""
         self._aside = ""
-        self._node = node
-        self._pid = pid
+        self._place = (node, pid, try_number)
+        self._gpus = gpus
         # Reentrant: an interruption may be raised in this thread while it holds the lock.
         self._lock = threading.RLock()
         self._listen: Callable[[], None] | None = None
@@ -108,15 +118,34 @@ class Journal:
         now = time.time() if at is None else at
         self._append(MetricLogged(now, name, step, value, self.step))
 
-    def step_changed(self, step: str, phase: Phase) -> None:
-        """Append a step's change."""
-        self._append(StepChanged(time.time(), step, phase, self._node, self._pid))
+    def step_changed(
+        self, step: str, phase: Phase, took: Consumption = NOTHING, exit_reason: str = ""
+    ) -> None:
+        """Append a step's change; `took` and how it ended are known at its end."""
+        self._append(
+            StepChanged(
+                time.time(),
+                step,
+                phase,
+                *self._place,
+                took.cpu_seconds,
+                took.peak_memory,
+                self._gpus,
+                clean(exit_reason),
+            )
+        )
 
     def note_taken(self, stream: str, end: int) -> None:
         """Note how much of a stream's file has been said, for `left_in_files`."""
         with self._lock:
             if self._file >= 0:
                 os.write(self._file, b'["taken","%s",%d]\n' % (stream.encode(), end))
+
+    def note_exit(self, code: int) -> None:
+        """Note that the process ends now with this code, for `read_exit`."""
+        # Without the lock: whoever holds it may never let go.
+        if self._file >= 0:
+            os.write(self._file, b'["exit",%d]\n' % (code & 0xFF))
 
     def listen(self, listen: Callable[[], None]) -> None:
         """Have this called before events are delivered, so that it can append some."""
@@ -186,6 +215,15 @@ def read_taken(path: Path) -> dict[str, int]:
                 _, stream, end = json.loads(line)
                 taken[stream] = end
     return taken
+
+
+def read_exit(path: Path) -> int | None:
+    """The code with which a process has ended itself; None if it did not say so."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.startswith(b'["exit"') and line.endswith(b"\n"):
+                return int(json.loads(line)[1])
+    return None
 
 
 def read_journal(path: Path, first: int = 0) -> Iterator[Event]:

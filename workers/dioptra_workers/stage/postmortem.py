@@ -8,7 +8,14 @@ from pathlib import Path
 
 from dioptra_workers.stage.descendants import end_those_in
 from dioptra_workers.stage.events import Event, LogLine, StepChanged
-from dioptra_workers.stage.journal import children_file, clean, journal_of, read_journal, read_taken
+from dioptra_workers.stage.journal import (
+    children_file,
+    clean,
+    journal_of,
+    read_exit,
+    read_journal,
+    read_taken,
+)
 from dioptra_workers.stage.live import TIMEOUT_MARK
 from dioptra_workers.stage.outputs import STREAM_LEVELS, STREAMS, file_of, remove_files
 
@@ -33,11 +40,13 @@ class LastWords:
         events: The events that were not delivered.
         step: The step that was running; empty for none.
         signal: The signal that ended it, if it could still say so.
+        exit_code: The code that it gave `os._exit`, if it did.
     """
 
     events: tuple[Event, ...]
     step: str
     signal: str = ""
+    exit_code: int | None = None
 
 
 def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None:
@@ -51,6 +60,7 @@ def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None
         end_those_in(work)
         events = tuple(read_journal(journal))
         events += _unsaid(work, read_taken(journal), running_step(events))
+        exit_code = read_exit(journal)
     except FileNotFoundError:
         return None
     finally:
@@ -58,7 +68,12 @@ def last_words(scratch_dir: str, directory: str, first: int) -> LastWords | None
         journal.unlink(missing_ok=True)
         children_file(journal).unlink(missing_ok=True)
         remove_files(work)
-    return LastWords(events=events[first:], step=running_step(events), signal=_signal(events))
+    return LastWords(
+        events=events[first:],
+        step=running_step(events),
+        signal=_signal(events),
+        exit_code=exit_code,
+    )
 
 
 def _unsaid(work: Path, taken: Mapping[str, int], step: str) -> tuple[LogLine, ...]:

@@ -28,7 +28,7 @@ def stage_task(request: StageRequest, *arguments: Any) -> Any:
     """Run a stage; one Ray object for each of its returns."""
     leave_if_spoiled()
     run = run_isolated if request.isolated else run_stage
-    results = run(request, *arguments, node=_node(), push=_pusher(request))
+    results = run(request, *arguments, node=_node_of(request), push=_pusher(request))
     if results[0].retire and not request.isolated:
         leave_soon()
     return results[0] if len(results) == 1 else results
@@ -80,6 +80,14 @@ def _node() -> Node:
     capture.install()
     interpreter.prepare()
     return Node(id=ray.get_runtime_context().get_node_id(), address=get_node_ip_address())
+
+
+def _node_of(request: StageRequest) -> Node:
+    """Where a stage runs, and the GPUs that Ray has given it."""
+    if not request.stage.resources.num_gpus:
+        return _node()
+    given = ray.get_runtime_context().get_accelerator_ids().get("GPU", ())
+    return replace(_node(), gpus=tuple(map(str, given)))
 
 
 def _forget_places_of_the_driver() -> None:

@@ -119,7 +119,11 @@ class StageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFailure:
-    """Why a stage ended badly; mirrors `dioptra_ray.api.types.v1.Failure`."""
+    """Why a stage ended badly; mirrors `dioptra_ray.api.types.v1.Failure`.
+
+    Attributes:
+        exit_reason: How its step ended, in a few words; it is told with the step.
+    """
 
     reason: str
     message: str
@@ -129,6 +133,7 @@ class StageFailure:
     file: str = ""
     line: int = 0
     retryable: bool = False
+    exit_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,14 +29,16 @@ from dioptra_workers.stage.artifacts import (
     write_outputs,
 )
 from dioptra_workers.stage.capture import capture, finish_lines
+from dioptra_workers.stage.consumption import Meter
 from dioptra_workers.stage.dioptra_folder import write_dioptra_folder
 from dioptra_workers.stage.environment import pristine
+from dioptra_workers.stage.events import Phase
 from dioptra_workers.stage.failures import describe, stage_timed_out
 from dioptra_workers.stage.health import spoil, spoiled
 from dioptra_workers.stage.interpreter import intact
 from dioptra_workers.stage.interrupt import Interrupter
 from dioptra_workers.stage.jobfiles import write_job_files
-from dioptra_workers.stage.journal import Journal, children_file, journal_of
+from dioptra_workers.stage.journal import NOTHING, Journal, children_file, journal_of
 from dioptra_workers.stage.leftovers import swept
 from dioptra_workers.stage.live import LiveFeed, Push
 from dioptra_workers.stage.outputs import remove_files
@@ -54,10 +56,12 @@ class Node:
     Attributes:
         id: Ray's id of the node.
         address: Its network address.
+        gpus: Ids of the GPUs that Ray has given the stage.
     """
 
     id: str = ""
     address: str = "127.0.0.1"
+    gpus: tuple[str, ...] = ()
 
 
 def run_stage(
@@ -118,6 +122,7 @@ class _Observer:
     def __init__(self, journal: Journal, feed: LiveFeed) -> None:
         self._journal = journal
         self._feed = feed
+        self._meter = Meter()
         self.silent = False
 
     def step_started(self, step: str) -> None:
@@ -125,14 +130,22 @@ class _Observer:
         self._feed.step_started(step)
         if not self.silent:
             self._journal.step_changed(step, "running")
+            self._meter.start()
 
     def step_finished(self, step: str) -> None:
+        took = NOTHING if self.silent else self._meter.read()
         self._feed.step_finished()
         finish_lines()
         self._journal.hear_children()
         if not self.silent:
-            self._journal.step_changed(step, "finished")
+            self._journal.step_changed(step, "finished", took)
         self._journal.step = ""
+
+    def step_ended_badly(self, phase: Phase, exit_reason: str) -> None:
+        """The step that runs did not return, if one runs."""
+        step = self._journal.step
+        if step and not self.silent:
+            self._journal.step_changed(step, phase, self._meter.read(), exit_reason)
 
     def step_failed(self, step: str, error: BaseException) -> None:
         """Nothing: whether it failed or was stopped is known only when the stage ends."""
@@ -159,7 +172,13 @@ class _StageRun:
             self._work.mkdir()
         self._journal_file = journal_of(self._work)
         self._unlink_files()
-        self._journal = Journal(self._journal_file, node=node.address, pid=os.getpid())
+        self._journal = Journal(
+            self._journal_file,
+            node=node.address,
+            pid=os.getpid(),
+            try_number=request.round + 1,
+            gpus=node.gpus,
+        )
         stage = request.stage
         self._step_timeouts = dict(stage.step_timeouts)
         self._interrupter = Interrupter()
@@ -215,9 +234,6 @@ class _StageRun:
     def _ended_badly(self, error: BaseException) -> StageReport:
         step, interrupter = self._journal.step, self._interrupter
         cancelled = interrupter.kind == "cancelled"
-        if step and not self._observer.silent:
-            self._journal.step_changed(step, "cancelled" if cancelled else "failed")
-        first, events = self._journal.pending()
         failure = None
         if interrupter.kind == "timeout":
             failure = stage_timed_out(step, self._request.stage)
@@ -225,6 +241,11 @@ class _StageRun:
             failure = describe(error)
             if failure.reason == "INTERNAL" and failure.error_type:
                 spoil("What runs steps has failed: what a job has done to it may last.")
+        self._observer.step_ended_badly(
+            "cancelled" if cancelled else "failed",
+            "cancelled" if failure is None else failure.exit_reason,
+        )
+        first, events = self._journal.pending()
         return StageReport(
             outcome="cancelled" if cancelled else "failed",
             failure=failure,

@@ -9,6 +9,7 @@ the owner is gone, so is it, with everything that it has forked.
 """
 
 import ctypes
+import faulthandler
 import gc
 import importlib
 import os
@@ -32,6 +33,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 def main(arguments: Sequence[str]) -> None:
     """Fork until the owner hangs up."""
+    faulthandler.enable(file=2)  # in what is forked as well: a crash says what it was
     owner = socket.socket(fileno=int(arguments[0]))
     _warm_up(arguments[1:])
     libc = ctypes.CDLL(None)

@@ -365,7 +365,9 @@ class Step(_message.Message):
 
     @_builtins.property
     def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Steps that it directly follows, sorted. Only GetJob fills it in."""
+        """Steps that it directly follows, because it uses their outputs or names them under
+        `dependencies`; sorted.
+        """
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ PLAN = Plan(
 def test_steps_come_in_the_order_of_execution_with_task_and_stage() -> None:
     assert make_outline(PLAN).steps == (
         StepOutline(name="b", task="t", stage="s0"),
-        StepOutline(name="a", task="t", stage="s1"),
+        StepOutline(name="a", task="t", stage="s1", after=("b",)),
     )
 
 

@@ -73,3 +73,26 @@ def test_steps_survive_being_written() -> None:
     assert read_steps(write_steps(steps)) == steps
     assert write_steps({}) is None
     assert read_steps(None) == {}
+
+
+def test_what_a_step_took_is_kept_and_its_next_try_begins_anew() -> None:
+    running = change_step(None, change(StepState.RUNNING, try_number=1, gpus=("0",)))
+    failed = change_step(
+        running,
+        change(StepState.FAILED, END, cpu_seconds=1.5, peak_memory=2048, exit_reason="exit code 3"),
+    )
+    assert (failed.try_number, failed.gpus) == (1, ("0",))
+    assert (failed.cpu_seconds, failed.peak_memory, failed.exit_reason) == (
+        1.5,
+        2048,
+        "exit code 3",
+    )
+    assert read_steps(write_steps({"a": failed})) == {"a": failed}
+    again = change_step(failed, change(StepState.RUNNING, END, try_number=2))
+    assert (again.try_number, again.cpu_seconds, again.gpus, again.exit_reason) == (2, 0.0, (), "")
+
+
+def test_what_was_written_before_there_were_details_is_read() -> None:
+    old = '{"a":["finished",1.0,2.0,"n",7]}'
+    assert read_steps(old)["a"].pid == 7
+    assert write_steps(read_steps(old)) == old
