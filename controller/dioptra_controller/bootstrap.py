@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import datetime as dt
 import os
 import signal
 from pathlib import Path
@@ -15,6 +16,7 @@ from dioptra_controller import __version__
 from dioptra_controller.artifacts import residence
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
+from dioptra_controller.jobs.retention import Retention
 from dioptra_controller.rpc.server import Server
 from dioptra_controller.rpc.services import make_services
 from dioptra_controller.scheduling.hub import Hub
@@ -37,6 +39,7 @@ class Controller:
         self.database = open_database(settings.database_url.get_secret_value())
         self._store = open_store(settings.store_url)
         self._hub: Hub | None = None
+        self._retention: Retention | None = None
         self._server: Server | None = None
         self.address = ""
 
@@ -63,6 +66,9 @@ class Controller:
         await self.database.write(residence.settle, self._store.url, now=self._hub.now())
         if self._settings.address_file is not None:
             write_atomically(self._settings.address_file, self.address)
+        keep = dt.timedelta(seconds=self._settings.saved_stages_seconds)
+        self._retention = Retention(self.database, self._store, keep=keep, now=self._hub.now)
+        self._retention.start()
         _log.info("controller.serving", address=self.address, version=__version__)
         return self.address
 
@@ -70,6 +76,8 @@ class Controller:
         """Finish what runs and close everything; idempotent."""
         if self._server is not None:
             await self._server.refuse()
+        if self._retention is not None:
+            await self._retention.stop()
         if self._hub is not None:
             # Ends the streams of runners, which would otherwise hold the server up.
             await self._hub.stop()

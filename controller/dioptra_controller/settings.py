@@ -33,6 +33,8 @@ class Settings(BaseSettings):
         address_file: Gets the bound address once the server serves.
         lease_seconds: After how long without a heartbeat a runner has lost its jobs.
         max_upload_bytes: How large an uploaded artifact may be.
+        saved_stages_seconds: For how long the outputs of a failed job's finished stages are kept
+            for `job retry --from-failed`.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
@@ -47,6 +49,7 @@ class Settings(BaseSettings):
     address_file: Path | None = None
     lease_seconds: float = Field(default=30.0, gt=0)
     max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
+    saved_stages_seconds: float = Field(default=7 * 86400.0, gt=0)
     log_level: str = "INFO"
 
     @field_validator("log_level")

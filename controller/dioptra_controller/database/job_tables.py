@@ -101,6 +101,9 @@ JOBS = sa.Table(
     sa.Column("failure", sa.Text),
     # Ids of its artifacts as a JSON list; NULL for none.
     sa.Column("artifacts", sa.Text),
+    # See `jobs.saved_stages`: what a retry may reuse, and what it does; NULL for nothing.
+    sa.Column("saved_stages", sa.Text),
+    sa.Column("reused_stages", sa.Text),
     sa.Column("create_time", Instant, nullable=False),
     sa.Column("start_time", Instant),
     sa.Column("end_time", Instant),
@@ -128,6 +131,8 @@ sa.Index(
     postgresql_where=_QUEUED,
 )
 sa.Index("ix_jobs_started", JOBS.c.runner_id, sqlite_where=_STARTED, postgresql_where=_STARTED)
+_SAVED = JOBS.c.saved_stages.is_not(None)
+sa.Index("ix_jobs_saved_stages", JOBS.c.end_time, sqlite_where=_SAVED, postgresql_where=_SAVED)
 sa.Index(
     "uq_jobs_sweep_id_trial",
     JOBS.c.sweep_id,

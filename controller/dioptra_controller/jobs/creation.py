@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs import artifact_inputs
@@ -25,7 +24,6 @@ from dioptra_ray.errors import (
     InvalidDescriptionError,
     InvalidRequestError,
     NotFoundError,
-    PreconditionError,
 )
 from dioptra_ray.language.issues import Issue
 
@@ -96,33 +94,7 @@ def create_job(
         "swaps": json.dumps(dict(request.swaps)),
         "plan_digest": compiler.store_plan(connection, plan, now),
     }
-    return _insert(connection, row, now, start)
-
-
-def retry_job(
-    connection: sa.Connection, job_id: int, *, now: dt.datetime, start: Start | None = None
-) -> int:
-    """Queue a new job that repeats one that has ended, and return its id.
-
-    Raises:
-        NotFoundError: There is no such job.
-        PreconditionError: It has not ended.
-        NotFoundError: Its experiment, its queue or an artifact was deleted since.
-    """
-    query = sa.select(*(JOBS.c[name] for name in _REPEATED), JOBS.c.state)
-    found = connection.execute(query.where(JOBS.c.id == job_id)).mappings().one_or_none()
-    if found is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
-    if not JobState(found["state"]).is_final:
-        raise PreconditionError(
-            f"job {job_id} is {found['state']}; only a job that has ended can be repeated"
-        )
-    experiments.get_id(connection, found["experiment"])
-    queues.get_id(connection, found["queue"])
-    for artifact_id in json.loads(found["artifact_inputs"]).values():
-        catalog.refuse_deleted(catalog.get(connection, artifact_id))
-    row = {name: found[name] for name in _REPEATED}
-    return _insert(connection, {**row, "retry_of": job_id}, now, start)
+    return insert_job(connection, row, now, start)
 
 
 def check_shared(connection: sa.Connection, request: RunRequest) -> dict[str, Any]:
@@ -159,27 +131,13 @@ def refuse(message: str, issues: Sequence[Issue]) -> None:
     raise InvalidDescriptionError(message, issues)
 
 
-_REPEATED = (
-    "experiment",
-    "entrypoint",
-    "entrypoint_snapshot",
-    "snapshot_id",
-    "queue",
-    "description",
-    "parameters",
-    "artifact_inputs",
-    "swaps",
-    "plan_digest",
-    "timeout_seconds",
-)
-
-
 _INSERT = sa.insert(JOBS).returning(JOBS.c.id)
 
 
-def _insert(
+def insert_job(
     connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime, start: Start | None
 ) -> int:
+    """Insert a queued job, and start it if that can be; return its id."""
     values = {
         **row,
         "state": JobState.QUEUED.value,

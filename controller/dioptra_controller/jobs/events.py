@@ -40,6 +40,7 @@ class Progress:
         failure: Why it failed.
         artifacts: Ids of its artifacts.
         reason: Why it came to be there, when that is not plain.
+        saved_stages: Stages that a retry may reuse.
     """
 
     state: JobState
@@ -50,6 +51,7 @@ class Progress:
     failure: Failure | None
     artifacts: tuple[int, ...]
     reason: str = ""
+    saved_stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,16 @@ def write_progress(progress: Progress) -> str:
         _write_time(progress.end_time),
         progress.failure and progress.failure.to_json(),
         list(progress.artifacts),
-        *([progress.reason] if progress.reason else []),
+        *_write_rare(progress),
     ]
     return json.dumps(content, separators=(",", ":"))
+
+
+def _write_rare(progress: Progress) -> list[Any]:
+    """What most jobs do not have; left out as far as it can be."""
+    if progress.saved_stages:
+        return [progress.reason, list(progress.saved_stages)]
+    return [progress.reason] if progress.reason else []
 
 
 def write_step(step: str, status: StepStatus, attempt: int) -> str:
@@ -162,6 +171,7 @@ def _read_progress(data: list[Any]) -> Progress:
         failure=Failure(**failure) if failure else None,
         artifacts=tuple(artifacts),
         reason=more[0] if more else "",
+        saved_stages=tuple(more[1]) if len(more) > 1 else (),
     )
 
 

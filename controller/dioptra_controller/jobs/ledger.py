@@ -26,6 +26,7 @@ from dioptra_controller.jobs.notices import (
 )
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.reports import Failure, LogLine, MetricPoint
+from dioptra_controller.jobs.saved_stages import SavedStage
 from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.steps import StepChange, change_step, interrupt
 from dioptra_ray.context import METRIC_NAME_RULE, is_metric_name
@@ -70,13 +71,14 @@ class Ledger:
         self._jobs[job.id] = job
         self._say(job, "state", events.write_progress(job.progress()))
 
-    def move(
+    def move(  # noqa: PLR0913 - each by its name
         self,
         job: OpenJob,
         life: JobLife,
         *,
         failure: Failure | None = None,
         artifacts: tuple[int, ...] = (),
+        saved_stages: tuple[SavedStage, ...] = (),
         reason: str = "",
     ) -> None:
         """Give a job its next life; nothing happens when that is the one that it has."""
@@ -102,6 +104,7 @@ class Ledger:
         if life.state is JobState.QUEUED:
             job.steps = {}
         if life.state.is_final:
+            job.saved_stages = saved_stages
             self._end(job, failure, artifacts)
         self._append_state(job, reason)
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs.events import Progress
 from dioptra_controller.jobs.reports import Failure
+from dioptra_controller.jobs.saved_stages import SavedStage, write_saved
 from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.steps import StepStatus, read_steps, write_steps
 
@@ -37,6 +38,7 @@ _CHANGING = (
     "steps",
     "failure",
     "artifacts",
+    "saved_stages",
     "start_time",
     "end_time",
     "end_sequence",
@@ -66,6 +68,7 @@ class OpenJob:
     deadline: dt.datetime | None = None
     failure: Failure | None = None
     artifacts: tuple[int, ...] = ()
+    saved_stages: tuple[SavedStage, ...] = ()
     end_sequence: int | None = None
     last_event: int = 0
     last_log: int = 0
@@ -80,6 +83,7 @@ class OpenJob:
             end_time=self.end_time,
             failure=self.failure,
             artifacts=self.artifacts,
+            saved_stages=tuple(saved.stage for saved in self.saved_stages),
         )
 
 
@@ -129,6 +133,7 @@ def _write_row(job: OpenJob) -> dict[str, Any]:
         "new_steps": write_steps(job.steps),
         "new_failure": job.failure and json.dumps(job.failure.to_json()),
         "new_artifacts": json.dumps(job.artifacts) if job.artifacts else None,
+        "new_saved_stages": write_saved(job.saved_stages),
         "new_start_time": job.start_time,
         "new_end_time": job.end_time,
         "new_end_sequence": job.end_sequence,

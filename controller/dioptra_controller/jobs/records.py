@@ -13,6 +13,7 @@ from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.jobs.events import Progress
 from dioptra_controller.jobs.outline import Outline, Outlines
 from dioptra_controller.jobs.reports import Failure
+from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import read_steps
 from dioptra_ray.errors import NotFoundError
@@ -26,6 +27,7 @@ class JobRecord:
         progress: What changes about it.
         outline: Its steps as the plan has them; None where they are not shown.
         last_event: Sequence of its newest event.
+        reused_stages: Stages that need not run again.
     """
 
     id: int
@@ -46,6 +48,7 @@ class JobRecord:
     progress: Progress
     outline: Outline | None = None
     last_event: int = 0
+    reused_stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ def _read(row: Any, outline: Outline | None = None) -> JobRecord:
         end_time=row.end_time,
         failure=Failure(**json.loads(row.failure)) if row.failure else None,
         artifacts=tuple(json.loads(row.artifacts)) if row.artifacts else (),
+        saved_stages=tuple(saved.stage for saved in read_saved(row.saved_stages)),
     )
     return JobRecord(
         id=row.id,
@@ -125,4 +129,5 @@ def _read(row: Any, outline: Outline | None = None) -> JobRecord:
         progress=progress,
         outline=outline,
         last_event=row.last_event,
+        reused_stages=tuple(saved.stage for saved in read_saved(row.reused_stages)),
     )

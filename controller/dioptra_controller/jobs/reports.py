@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dioptra_controller.jobs.saved_stages import SavedStage
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange
 
@@ -61,11 +62,12 @@ class StoredArtifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
-    """How an attempt ended, why, and what it stored."""
+    """How an attempt ended, why, what it stored, and what a retry may reuse of it."""
 
     outcome: JobState
     failure: Failure | None = None
     artifacts: tuple[StoredArtifact, ...] = ()
+    saved_stages: tuple[SavedStage, ...] = ()
 
 
 Happening = StepChange | LogLine | MetricPoint | AttemptEnd

@@ -88,6 +88,8 @@ def write_job(
         plan_digest=job.plan_digest,
         timeout_seconds=job.timeout_seconds,
         artifacts=now.artifacts,
+        reused_stages=job.reused_stages,
+        saved_stages=now.saved_stages,
     )
 
 

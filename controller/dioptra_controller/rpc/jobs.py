@@ -1,5 +1,6 @@
 """JobService."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -7,7 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller.database.engine import Database
-from dioptra_controller.jobs import cancelling, creation, events, logs, metrics, records
+from dioptra_controller.jobs import (
+    cancelling,
+    creation,
+    events,
+    logs,
+    metrics,
+    records,
+    retention,
+    retrying,
+)
 from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.deleted import find_deleted
 from dioptra_controller.jobs.outline import Outlines
@@ -19,13 +29,15 @@ from dioptra_controller.scheduling.hub import Hub
 from dioptra_controller.scheduling.sessions import Introduction
 from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as pb_grpc
+from dioptra_ray.store import ArtifactStore
 
 
 class JobServicer(pb_grpc.JobServiceServicer):
     """Answers for jobs."""
 
-    def __init__(self, database: Database, hub: Hub) -> None:
+    def __init__(self, database: Database, hub: Hub, store: ArtifactStore) -> None:
         self._database = database
+        self._store = store
         self._hub = hub
         self._compiler = Compiler()
 
@@ -42,9 +54,10 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def RetryJob(self, request: pb.RetryJobRequest, context: Any) -> pb.RetryJobResponse:
         """Repeat one, once for a request id."""
         now = self._hub.now()
+        kept = await self._find_kept(request.id) if request.from_failed else None
 
         def repeat(connection: sa.Connection, start: creation.Start) -> int:
-            return creation.retry_job(connection, request.id, now=now, start=start)
+            return retrying.retry_job(connection, request.id, kept=kept, now=now, start=start)
 
         job = await self._make(request, repeat)
         return pb.RetryJobResponse(job=messages.write_job(job, self._hub.runners()))
@@ -128,6 +141,11 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """Show its metrics."""
         points = await self._database.read(metrics.list_for_job, request.id, request.name)
         return pb.ListJobMetricsResponse(metrics=map(messages.write_metric, points))
+
+    async def _find_kept(self, job_id: int) -> frozenset[str]:
+        """The stages of a failed job whose outputs are in the store."""
+        saved = await self._database.read(retrying.find_saved, job_id)
+        return await asyncio.to_thread(retention.find_kept, self._store, saved)
 
     async def _make(
         self,

@@ -12,6 +12,7 @@ from dioptra_controller.jobs.reports import (
     Report,
     StoredArtifact,
 )
+from dioptra_controller.jobs.saved_stages import SavedStage
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange, StepState
 from dioptra_controller.scheduling.messages import (
@@ -163,6 +164,10 @@ def _read_end(end: pb.AttemptEnded) -> AttemptEnd:
             StoredArtifact(name=item.name, key=item.key, manifest_json=item.manifest_json)
             for item in end.artifacts
         ),
+        saved_stages=tuple(
+            SavedStage(stage=item.stage, job_id=item.job_id, key=item.key)
+            for item in end.saved_stages
+        ),
     )
 
 
@@ -190,6 +195,10 @@ def _write_assignment(assignment: Assignment) -> pb.Assignment:
         timeout_seconds=assignment.timeout_seconds,
         entrypoint=assignment.entrypoint,
         experiment=assignment.experiment,
+        saved_stages=[
+            pb.SavedStage(stage=item.stage, job_id=item.job_id, key=item.key)
+            for item in assignment.saved_stages
+        ],
     )
 
 

@@ -60,7 +60,7 @@ def make_services(
         ),
         Service(
             name=f"{_PACKAGE}.JobService",
-            servicer=JobServicer(database, hub),
+            servicer=JobServicer(database, hub, store),
             add=job_grpc.add_JobServiceServicer_to_server,
         ),
         Service(

@@ -10,6 +10,7 @@ from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.jobs.ledger import Ledger
+from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
 from dioptra_controller.scheduling.decision import (
@@ -36,6 +37,7 @@ _COLUMNS = (
     JOBS.c.timeout_seconds,
     JOBS.c.entrypoint,
     JOBS.c.experiment,
+    JOBS.c.reused_stages,
 )
 
 
@@ -135,6 +137,7 @@ def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[
                     timeout_seconds=row.timeout_seconds,
                     entrypoint=row.entrypoint,
                     experiment=row.experiment,
+                    saved_stages=read_saved(row.reused_stages),
                 )
             )
     return found

@@ -16,6 +16,7 @@ from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.open_jobs import OpenJob
+from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
 from dioptra_controller.scheduling.assignments import list_leaseholders, list_rooms, write_input
@@ -64,6 +65,7 @@ def start(
             timeout_seconds=row["timeout_seconds"],
             entrypoint=row["entrypoint"],
             experiment=row["experiment"],
+            saved_stages=read_saved(row.get("reused_stages")),
         ),
     )
     return True

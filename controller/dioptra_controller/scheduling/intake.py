@@ -88,7 +88,8 @@ def _end(ledger: Ledger, job: OpenJob, end: AttemptEnd, outlines: Outlines) -> N
         failure = end.failure
         if failure is None and end.outcome is JobState.FAILED:
             failure = Failure(reason="INTERNAL", message="the runner did not say why")
-        ledger.move(job, job.life.end(end.outcome), failure=failure)
+        saved = end.saved_stages if end.outcome is JobState.FAILED else ()
+        ledger.move(job, job.life.end(end.outcome), failure=failure, saved_stages=saved)
         return
     try:
         ids = _record_all(ledger, job, end.artifacts, outlines)

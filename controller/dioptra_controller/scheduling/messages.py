@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from dioptra_controller.jobs.saved_stages import SavedStage
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -36,6 +38,7 @@ class Assignment:
     timeout_seconds: float
     entrypoint: str
     experiment: str
+    saved_stages: tuple[SavedStage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

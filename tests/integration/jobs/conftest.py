@@ -3,12 +3,15 @@ from pathlib import Path
 
 import pytest_asyncio
 
+from dioptra_ray.store import open_store
 from tests.integration.jobs.deployment import Deployment, FakeRunner, seeded
 
 
 @pytest_asyncio.fixture
 async def deployment(tmp_path: Path) -> AsyncIterator[Deployment]:
-    one = Deployment(f"sqlite:///{tmp_path}/controller.db")
+    store = open_store(f"file://{tmp_path}/store")
+    store.check()
+    one = Deployment(f"sqlite:///{tmp_path}/controller.db", store)
     seeded(one.database)
     await one.start()
     try:

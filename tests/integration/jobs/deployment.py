@@ -33,6 +33,7 @@ from dioptra_ray.api.runner.v1 import runner_service_pb2_grpc as pb_grpc
 from dioptra_ray.api.types.v1 import failure_pb2
 from dioptra_ray.errors import DioptraError
 from dioptra_ray.project.model import ArtifactTask, ProjectPlugin, TaskOutput
+from dioptra_ray.store import ArtifactStore
 from dioptra_ray.store.manifest import Manifest, ManifestFile
 from dioptra_ray.wire.status import from_status
 from dioptra_ray.wire.times import to_timestamp
@@ -123,7 +124,8 @@ class Clock:
 class Deployment:
     """The server, and what tests need to talk to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, store: ArtifactStore) -> None:
+        self.store = store
         self.clock = Clock()
         self.turned = dt.timedelta()
         self.database = Database(url)
@@ -138,7 +140,9 @@ class Deployment:
     async def start(self) -> None:
         await self.hub.start(lease_seconds=30.0)
         self.server = grpc.aio.server(interceptors=[GuardInterceptor(None)])
-        job_grpc.add_JobServiceServicer_to_server(JobServicer(self.database, self.hub), self.server)
+        job_grpc.add_JobServiceServicer_to_server(
+            JobServicer(self.database, self.hub, self.store), self.server
+        )
         sweep_service_pb2_grpc.add_SweepServiceServicer_to_server(
             SweepServicer(self.database, self.hub), self.server
         )
@@ -301,11 +305,13 @@ class FakeRunner:
         ended = pb.AttemptEnded(outcome=pb.ATTEMPT_OUTCOME_FINISHED, artifacts=stored)
         await self.report(lease, attempt_ended=ended)
 
-    async def fail(self, lease: pb.Lease) -> None:
+    async def fail(self, lease: pb.Lease, saved: tuple[pb.SavedStage, ...] = ()) -> None:
         failure = failure_pb2.Failure(
             reason="STEP_RAISED", message="no data", step="data", error_type="ValueError", line=7
         )
-        ended = pb.AttemptEnded(outcome=pb.ATTEMPT_OUTCOME_FAILED, failure=failure)
+        ended = pb.AttemptEnded(
+            outcome=pb.ATTEMPT_OUTCOME_FAILED, failure=failure, saved_stages=saved
+        )
         await self.report(lease, attempt_ended=ended)
 
     def hang_up(self) -> None:

@@ -778,7 +778,9 @@ class SavedStage(_message.Message):
     job_id: _builtins.int
     """The job that ran it."""
     key: _builtins.str
-    """Key of its outputs and new files in the store."""
+    """Key of its outputs and new files in the store; empty when no stage takes them that had
+    not finished.
+    """
     def __init__(
         self,
         *,

@@ -1,0 +1,149 @@
+"""Repeating a job that has ended: from the beginning, or from where it failed."""
+
+import datetime as dt
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from dioptra_controller.artifacts import catalog
+from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.jobs import metrics
+from dioptra_controller.jobs.creation import Start, insert_job
+from dioptra_controller.jobs.ledger import Ledger
+from dioptra_controller.jobs.outline import load_plan
+from dioptra_controller.jobs.saved_stages import SavedStage, read_saved, write_saved
+from dioptra_controller.jobs.state import JobState
+from dioptra_controller.registry import experiments, queues
+from dioptra_ray.errors import NotFoundError, PreconditionError
+from dioptra_ray.planning.plan import Plan
+from dioptra_ray.planning.reuse import reusable_stages
+
+_REPEATED = (
+    "experiment",
+    "entrypoint",
+    "entrypoint_snapshot",
+    "snapshot_id",
+    "queue",
+    "description",
+    "parameters",
+    "artifact_inputs",
+    "swaps",
+    "plan_digest",
+    "timeout_seconds",
+)
+_INSTEAD = "retry without --from-failed"
+
+
+def retry_job(
+    connection: sa.Connection,
+    job_id: int,
+    *,
+    kept: Collection[str] | None,
+    now: dt.datetime,
+    start: Start | None = None,
+) -> int:
+    """Queue a new job that repeats one that has ended, and return its id.
+
+    Args:
+        connection: The transaction.
+        job_id: The job to repeat.
+        kept: Stages whose outputs are in the store, to run only the others; None to run all.
+        now: The present time.
+        start: See `insert_job`.
+
+    Raises:
+        NotFoundError: There is no such job.
+        PreconditionError: It has not ended; or `kept` is given, and nothing can be reused.
+        NotFoundError: Its experiment, its queue or an artifact was deleted since.
+    """
+    query = sa.select(*(JOBS.c[name] for name in _REPEATED), JOBS.c.state, JOBS.c.saved_stages)
+    found = connection.execute(query.where(JOBS.c.id == job_id)).mappings().one_or_none()
+    if found is None:
+        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    if not JobState(found["state"]).is_final:
+        raise PreconditionError(
+            f"job {job_id} is {found['state']}; only a job that has ended can be repeated"
+        )
+    experiments.get_id(connection, found["experiment"])
+    queues.get_id(connection, found["queue"])
+    for artifact_id in json.loads(found["artifact_inputs"]).values():
+        catalog.refuse_deleted(catalog.get(connection, artifact_id))
+    row = {name: found[name] for name in _REPEATED} | {"retry_of": job_id}
+    if kept is None:
+        return insert_job(connection, row, now, start)
+    plan = Plan.from_json(load_plan(connection, found["plan_digest"]))
+    reused = _find_reused(connection, job_id, found, plan, kept)
+    row["reused_stages"] = write_saved(reused)
+    again = insert_job(connection, row, now, start)
+    _repeat_metrics(Ledger(connection, now), job_id, again, plan, reused)
+    return again
+
+
+def find_saved(connection: sa.Connection, job_id: int) -> tuple[SavedStage, ...]:
+    """What was saved of a job; nothing for one that does not exist."""
+    query = sa.select(JOBS.c.saved_stages).where(JOBS.c.id == job_id)
+    return read_saved(connection.execute(query).scalar_one_or_none())
+
+
+def _find_reused(
+    connection: sa.Connection,
+    job_id: int,
+    found: Mapping[Any, Any],
+    plan: Plan,
+    kept: Collection[str],
+) -> tuple[SavedStage, ...]:
+    """What the retry reuses.
+
+    Raises:
+        PreconditionError: Nothing; says why.
+    """
+    saved = read_saved(found["saved_stages"])
+    if found["state"] != JobState.FAILED.value:
+        raise PreconditionError(
+            f"job {job_id} has {_ENDINGS[found['state']]}, and only what a failed job had "
+            f"finished is kept; {_INSTEAD}"
+        )
+    if len(plan.stages) == 1:
+        raise PreconditionError(
+            f"all steps of this job share one stage, so nothing can be reused; {_INSTEAD}"
+        )
+    if not saved:
+        raise PreconditionError(
+            f"nothing that job {job_id} had finished is kept: no stage had finished when it "
+            "failed, or their outputs could not be kept, which its log says, or not any "
+            f"longer; {_INSTEAD}"
+        )
+    names = set(reusable_stages(plan, kept))
+    if not names:
+        raise PreconditionError(
+            f"what job {job_id} had finished is no longer in the artifact store; {_INSTEAD}"
+        )
+    if _has_other_plan(connection, {one.job_id for one in saved}, found["plan_digest"]):
+        raise PreconditionError(
+            f"what is kept of job {job_id} was made by another plan, so it cannot be reused; "
+            f"{_INSTEAD}"
+        )
+    return tuple(one for one in saved if one.stage in names)
+
+
+_ENDINGS = {JobState.FINISHED.value: "finished", JobState.CANCELLED.value: "been cancelled"}
+
+
+def _has_other_plan(connection: sa.Connection, jobs: Collection[int], digest: str) -> bool:
+    query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(jobs), JOBS.c.plan_digest != digest).limit(1)
+    return connection.execute(query).one_or_none() is not None
+
+
+def _repeat_metrics(
+    ledger: Ledger, job_id: int, again: int, plan: Plan, reused: Collection[SavedStage]
+) -> None:
+    """Metrics of steps that do not run again are metrics of the retry all the same."""
+    stages = {one.stage for one in reused}
+    steps = {step for stage in plan.stages if stage.name in stages for step in stage.steps}
+    job = ledger.open([again])[again]
+    for point in metrics.list_for_job(ledger.connection, job_id):
+        if point.graph_step in steps:
+            ledger.log_metric(job, point)
+    ledger.write()
