@@ -232,16 +232,23 @@ def cancel(job_id: int, target: Target, output: Output) -> None:
 
 @job.command()
 @click.argument("job_id", metavar="JOB", type=int)
+@click.option(
+    "--from-failed",
+    is_flag=True,
+    help="Run only what had not finished, and reuse the outputs that the failed job has kept.",
+)
 @with_target
 @with_output
-def retry(job_id: int, target: Target, output: Output) -> None:
+def retry(job_id: int, from_failed: bool, target: Target, output: Output) -> None:
     """Queue a new job with the same entrypoint snapshot, parameters, swaps and artifacts."""
     with target.connect() as client:
-        again = client.jobs.retry(job_id)
+        again = client.jobs.retry(job_id, from_failed=from_failed)
     if output.is_json:
         output.json(record_data(again.record))
-    else:
-        output.line(f"job {again.id} {again.status}, a retry of job {job_id}")
+        return
+    output.line(f"job {again.id} {again.status}, a retry of job {job_id}")
+    if again.record.reused_stages:
+        output.note(f"Not run again: stages {', '.join(again.record.reused_stages)}.")
 
 
 def _check_step(found: "Job", step: str) -> None:
@@ -277,6 +284,8 @@ def _show_record(record: JobRecord, output: Output) -> None:
             "trial": trial,
             "deleted since": ", ".join(record.deleted) or None,
             "retry of": record.retry_of,
+            "reused stages": ", ".join(record.reused_stages) or None,
+            "kept for a retry": ", ".join(record.saved_stages) or None,
             "attempt": record.attempt or None,
             "parameters": record.parameters or None,
             "swaps": record.swaps or None,

@@ -93,9 +93,9 @@ class Job:
         self.record = self._jobs.cancel(self.id).record
         return self
 
-    def retry(self) -> "Job":
-        """Queue a new job like this one, which must have ended."""
-        return self._jobs.retry(self.id)
+    def retry(self, *, from_failed: bool = False) -> "Job":
+        """Queue a new job like this one, which must have ended; see `Jobs.retry`."""
+        return self._jobs.retry(self.id, from_failed=from_failed)
 
     def watch(self, *, after: int = 0, timeout: float | None = None) -> Iterator[JobEvent]:
         """Yield what happens to it, from the beginning or after a sequence, to its end.

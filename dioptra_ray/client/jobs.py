@@ -137,13 +137,26 @@ class Jobs:
         response = self._connection.call(self._stub.CancelJob, make(pb.CancelJobRequest, id=job))
         return Job(self, read_job(response.job))
 
-    def retry(self, job: int, *, request_id: str = "") -> Job:
+    def retry(self, job: int, *, from_failed: bool = False, request_id: str = "") -> Job:
         """Queue a new job with the same entrypoint snapshot, parameters, swaps and artifacts.
 
+        Args:
+            job: The job to repeat.
+            from_failed: Run only what a failed job had not finished; the kept outputs of
+                its finished stages, `record.saved_stages`, are reused.
+            request_id: Repeating a call with the same one returns the first retry; made up
+                when empty.
+
         Raises:
-            PreconditionError: The job has not ended.
+            PreconditionError: The job has not ended; or `from_failed`, and nothing of it is
+                kept that could be reused.
         """
-        request = make(pb.RetryJobRequest, request_id=request_id or uuid4().hex, id=job)
+        request = make(
+            pb.RetryJobRequest,
+            request_id=request_id or uuid4().hex,
+            id=job,
+            from_failed=from_failed,
+        )
         return Job(self, read_job(self._connection.call(self._stub.RetryJob, request).job))
 
     def watch(

@@ -165,6 +165,8 @@ class JobRecord:
     artifact_ids: tuple[int, ...]
     swaps: Mapping[str, str] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
+    saved_stages: tuple[str, ...] = ()
+    reused_stages: tuple[str, ...] = ()
 
     @property
     def is_final(self) -> bool:
@@ -263,6 +265,8 @@ def read_job(message: job_pb2.Job) -> JobRecord:
         artifact_ids=tuple(message.artifacts),
         swaps=dict(message.swaps),
         deleted=tuple(message.deleted),
+        saved_stages=tuple(message.saved_stages),
+        reused_stages=tuple(message.reused_stages),
     )
 
 

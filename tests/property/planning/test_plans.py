@@ -10,6 +10,7 @@ from dioptra_ray.language.graph import execution_order, links
 from dioptra_ray.planning import Plan, PlanOptions, Resources, compile_plan
 from dioptra_ray.planning.declarations import Declaration, read_declaration
 from dioptra_ray.planning.render import direct_edges, to_dot, to_mermaid, to_text
+from dioptra_ray.planning.reuse import needed_stages, reusable_stages
 
 DECLARATIONS: list[dict[str, Any]] = [
     {"parallel": True},
@@ -77,6 +78,31 @@ def asked(description: dict[str, Any], step: str) -> Resources:
         labels=said.labels or (),
         custom=said.resources or (),
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(descriptions(), st.data())
+def test_what_is_reused_and_what_is_needed_of_it(
+    description: dict[str, Any], data: st.DataObject
+) -> None:
+    plan = plan_of(description, "latency")
+    names = [stage.name for stage in plan.stages]
+    saved = set(data.draw(st.lists(st.sampled_from(names))))
+    reused = reusable_stages(plan, saved)
+    assert set(reused) <= saved
+    for stage in plan.stages:
+        may = stage.name in saved and set(stage.after) <= set(reused)
+        assert (stage.name in reused) == may
+    needed = needed_stages(plan, reused)
+    assert set(needed) <= set(reused)
+    runs = [stage for stage in plan.stages if stage.name not in reused]
+    assert set(needed) == {name for stage in runs for name in stage.after} & set(reused)
+    # A stage that runs finds all that it takes: made again, or kept.
+    for stage in runs:
+        assert set(stage.after) <= {one.name for one in runs} | set(needed)
+    # Once everything has finished, nothing is needed; with nothing, nothing.
+    assert needed_stages(plan, names) == needed_stages(plan, ()) == ()
+    assert reusable_stages(plan, names) == tuple(names)
 
 
 @settings(max_examples=150, deadline=None)

@@ -342,6 +342,16 @@ def test_cancel_and_retry(controller, client) -> None:
     assert client.jobs.cancel(7).status == "started"
     assert client.jobs.retry(7).id == 8
     assert controller.requests[1].request_id
+    assert not controller.requests[1].from_failed
+    controller.on(
+        "RetryJob",
+        lambda _: job_service_pb2.RetryJobResponse(
+            job=job_pb2.Job(id=9, state=QUEUED, reused_stages=["s0"], saved_stages=["s1"])
+        ),
+    )
+    again = client.jobs.retry(7, from_failed=True).record
+    assert controller.requests[2].from_failed
+    assert (again.reused_stages, again.saved_stages) == (("s0",), ("s1",))
 
 
 def test_a_lost_watch_is_told_once_and_its_return_before_anything_happens(controller) -> None:
