@@ -24,7 +24,8 @@ from dioptra_workers.runner.stages import (
     StageState,
     arguments,
     first_states,
-    with_descendants,
+    release,
+    to_repeat,
 )
 from dioptra_workers.stage.events import Event, LogLine, Phase, StepChanged
 from dioptra_workers.stage.failures import stage_timed_out, timed_out
@@ -247,6 +248,7 @@ class JobRun:
                 return
         state.outcome = report.outcome
         self._artifacts += report.artifacts
+        release(self._states)
         if failure is not None and self._failure is None and self._stopping != "cancelled":
             self._failure = failure
             # As in Dioptra, the first failure stops everything.
@@ -266,7 +268,7 @@ class JobRun:
         self._again(name)
 
     def _again(self, name: str) -> None:
-        again = with_descendants(self._order.plan, name)
+        again = to_repeat(self._order.plan, self._states, name)
         for other in again:
             later = self._states[other]
             self._orphans.pop(other, None)

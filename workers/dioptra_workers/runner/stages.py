@@ -1,12 +1,15 @@
 """The stages of one job as values: who follows whom, and what is known of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dioptra_ray.planning.plan import Plan, Stage
 from dioptra_workers.runner.orders import JobOrder
 from dioptra_workers.stage.request import Outcome, Places, StageRequest
+
+_FIRST_EXPORT = 2
+"""Place of the first export among a stage's returns, after its report and its gate."""
 
 
 @dataclass(slots=True)
@@ -47,7 +50,16 @@ class StageState:
 
     def export(self, step: str) -> Any:
         """Reference to the outputs of one of its exported steps."""
-        return self.returns[2 + self.stage.exports.index(step)]
+        return self.returns[_FIRST_EXPORT + self.stage.exports.index(step)]
+
+    def has_released(self, step: str) -> bool:
+        """Whether the reference to the outputs of an exported step is gone."""
+        return bool(self.returns) and self.export(step) is None
+
+    @property
+    def has_released_delta(self) -> bool:
+        """Whether the reference to its workspace delta is gone."""
+        return bool(self.returns) and self.delta is None
 
     @property
     def delta(self) -> Any:
@@ -88,6 +100,42 @@ def arguments(state: StageState, states: dict[str, StageState]) -> list[Any]:
         *(states[given.stage].export(given.step) for given in stage.inputs),
         *(states[name].delta for name in stage.workspace),
     ]
+
+
+def release(states: Mapping[str, StageState]) -> None:
+    """Forget references that no stage will take any more, so that Ray frees their values."""
+    exports: set[tuple[str, str]] = set()
+    deltas: set[str] = set()
+    for state in states.values():
+        if state.outcome is None:
+            exports.update((given.stage, given.step) for given in state.stage.inputs)
+            deltas.update(state.stage.workspace)
+    for name, state in states.items():
+        if state.outcome is None or not state.returns:
+            continue
+        for place, step in enumerate(state.stage.exports, start=_FIRST_EXPORT):
+            if (name, step) not in exports:
+                state.returns[place] = None
+        if state.request.shares_files and name not in deltas:
+            state.returns[-1] = None
+
+
+def to_repeat(plan: Plan, states: Mapping[str, StageState], first: str) -> Sequence[str]:
+    """The stages that must run again so that `first` does, in a topological order.
+
+    All that follow it, since they had what it made; and of those before it the ones that
+    made something that was released meanwhile, as far back as it takes.
+    """
+    found = set(with_descendants(plan, first))
+    for stage in reversed(plan.stages):
+        if stage.name in found:
+            found.update(
+                given.stage
+                for given in stage.inputs
+                if states[given.stage].has_released(given.step)
+            )
+            found.update(name for name in stage.workspace if states[name].has_released_delta)
+    return [stage.name for stage in plan.stages if stage.name in found]
 
 
 def with_descendants(plan: Plan, first: str) -> Sequence[str]:
