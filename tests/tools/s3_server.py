@@ -43,12 +43,18 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server(directory: Path) -> Iterator[S3Server]:
-    """Start a service that keeps its state in `directory`, and stop it at the end."""
-    port, monitor_port = _free_ports(2)
+def s3_server(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
+    """Start a service that keeps its state in `directory`, and stop it at the end.
+
+    Args:
+        directory: Made, and removed at the end.
+        address: Where it listens, on free ports.
+    """
+    port, monitor_port = _free_ports(address, 2)
     environment = {
         **os.environ,
         "S3_DIR": str(directory),
+        "S3_ADDR": address,
         "S3_PORT": str(port),
         "S3_MON_PORT": str(monitor_port),
         "S3_ACCESS_KEY": "tester",
@@ -58,7 +64,7 @@ def s3_server(directory: Path) -> Iterator[S3Server]:
     try:
         _run("start", environment)
         yield S3Server(
-            endpoint=f"127.0.0.1:{port}",
+            endpoint=f"{address}:{port}",
             access_key=environment["S3_ACCESS_KEY"],
             secret_key=environment["S3_SECRET_KEY"],
             environment=environment,
@@ -83,9 +89,9 @@ def _run(command: str, environment: dict[str, str]) -> None:
         raise RuntimeError(f"s3.sh {command} failed: {log.read_text(errors='replace')[-4000:]}")
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(address: str, count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((address, 0))
         return [int(each.getsockname()[1]) for each in sockets]

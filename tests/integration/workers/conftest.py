@@ -20,7 +20,7 @@ from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
 from dioptra_workers.runner.cluster import Cluster, prepare_environment
-from dioptra_workers.runner.orders import JobEnded, JobOrder
+from dioptra_workers.runner.orders import JobEnded, JobOrder, StageWaits
 from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import ArtifactInput, JobContext
 
@@ -37,15 +37,15 @@ class RunningJob:
 
     lease: tuple[int, int]
     plan: Plan
-    events: list[Event] = field(default_factory=list)
+    events: list[Event | StageWaits] = field(default_factory=list)
     task: asyncio.Task[JobEnded] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def emit(self, events: Sequence[Event]) -> None:
+    def emit(self, events: Sequence[Event | StageWaits]) -> None:
         self.events.extend(events)
         self.changed.set()
 
-    async def until(self, said: Callable[[Event], bool]) -> None:
+    async def until(self, said: Callable[[Any], bool]) -> None:
         while not any(map(said, self.events)):
             assert self.task is not None
             assert not self.task.done(), self.task.result()

@@ -2,6 +2,8 @@
 
 import pytest
 
+from dioptra_workers.runner.orders import StageWaits
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SOURCE = """
@@ -67,10 +69,12 @@ async def test_a_job_that_no_node_can_hold_says_so(lab, describe):
     description = describe({"a": {"pid": {}}}, TASKS, execution={"steps": {"a": {"num_gpus": 4}}})
     job = lab.start(description, {"p": SOURCE})
     await job.until(lambda event: "GPU=4; no node has it" in getattr(event, "message", ""))
-    (line,) = job.logs
-    assert (line.level, line.message) == (
-        "WARNING",
-        "Stage s0 waits for GPU=4; no node has it (largest: GPU=0).",
-    )
     lab.driver.cancel(job.lease)
     assert (await job.end()).outcome == "cancelled"
+    short = "waits for GPU=4; no node has it (largest: GPU=0)"
+    assert [(line.level, line.message) for line in job.logs] == [
+        ("WARNING", f"Stage s0 {short}."),
+        ("WARNING", "Stage s0 waits no more for what no node has had."),
+    ]
+    waits = [event for event in job.events if isinstance(event, StageWaits)]
+    assert waits == [StageWaits("s0", short), StageWaits("s0", "")]

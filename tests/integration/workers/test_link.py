@@ -20,6 +20,7 @@ from dioptra_ray.api.runner.v1.runner_service_pb2_grpc import (
     add_RunnerServiceServicer_to_server,
 )
 from dioptra_ray.planning.plan import Plan
+from dioptra_workers.runner.capacity import Node
 from dioptra_workers.runner.link import Link, RefusedError
 from dioptra_workers.settings import RunnerSettings
 
@@ -52,6 +53,7 @@ class FakeController(RunnerServiceServicer):
         self.reports: list[pb.Report] = []
         self.received: list[int] = []
         self.heartbeats = 0
+        self.nodes: list[str] = []
         self.goodbyes = 0
         self.committing = True
         self.revoke = False
@@ -88,6 +90,7 @@ class FakeController(RunnerServiceServicer):
         async for request in requests:
             if request.WhichOneof("message") == "heartbeat":
                 self.heartbeats += 1
+                self.nodes = [node.address for node in request.heartbeat.nodes]
             if request.WhichOneof("message") == "goodbye":
                 self.goodbyes += 1
                 self.break_stream()
@@ -175,6 +178,10 @@ def make_link(lab: Any, address: str, **changes: Any) -> Link:
         runner_id="runner-1",
         ray_address="somewhere",
         resources=lambda: {"CPU": 2.0},
+        nodes=lambda: [
+            Node({"CPU": 1.0, "node:10.0.0.9": 1.0}, {"zone": "a"}, "f00", "10.0.0.9"),
+            Node({"CPU": 1.0}, {}, "ba5", "10.0.0.8"),
+        ],
     )
 
 
@@ -204,6 +211,9 @@ async def test_hello_says_who_it_is(connected, lab):
     assert (hello.runner_id, hello.name, hello.slots) == ("runner-1", "tester", 4)
     assert list(hello.queues) == ["default", "gpu"]
     assert dict(hello.resources) == {"CPU": 2.0}
+    first, second = hello.nodes
+    assert (first.id, first.address, dict(first.labels)) == ("ba5", "10.0.0.8", {})
+    assert (dict(second.resources), dict(second.labels)) == ({"CPU": 1.0}, {"zone": "a"})
     assert hello.store_url == lab.store.url
     assert connected.metadata["authorization"] == "Bearer secret"
 
@@ -227,6 +237,7 @@ async def test_a_job_is_reported_from_its_first_step_to_its_end(connected, lab, 
     assert connected.end(101).outcome == pb.ATTEMPT_OUTCOME_FINISHED
     assert reports[-1].WhichOneof("event") == "attempt_ended"
     await connected.until(lambda: connected.heartbeats > 1)
+    assert connected.nodes == ["10.0.0.8", "10.0.0.9"]
 
 
 async def test_reports_that_were_not_committed_are_sent_again(connected, lab, describe, tmp_path):

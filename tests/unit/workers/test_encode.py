@@ -10,7 +10,7 @@ from dioptra_workers.runner.encode import (
     write_end,
     write_events,
 )
-from dioptra_workers.runner.orders import JobEnded
+from dioptra_workers.runner.orders import JobEnded, StageWaits
 from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import StageFailure, StoredArtifact
 
@@ -21,11 +21,14 @@ def test_neighbours_of_one_kind_share_a_report_in_order():
         LogLine(2.25, "INFO", "x", "a", "one"),
         LogLine(2.5, "ERROR", "y", "a", "two"),
         MetricLogged(3.0, "loss", 4, math.nan, "a"),
+        StageWaits("s1", "waits for GPU=1"),
+        StageWaits("s1", ""),
         LogLine(4.0, "INFO", "x", "", "three"),
     ]
     reports = list(write_events((7, 2), events))
     assert [report.WhichOneof("event") for report in reports] == [
-        "steps_changed", "logs_appended", "metrics_logged", "logs_appended",
+        "steps_changed", "logs_appended", "metrics_logged", "stage_waiting", "stage_waiting",
+        "logs_appended",
     ]  # fmt: skip
     assert {(report.job_id, report.attempt) for report in reports} == {(7, 2)}
     (change,) = reports[0].steps_changed.changes
@@ -34,6 +37,8 @@ def test_neighbours_of_one_kind_share_a_report_in_order():
     )  # fmt: skip
     assert change.time.ToMilliseconds() == 1500
     assert [line.message for line in reports[1].logs_appended.lines] == ["one", "two"]
+    waits = [report.stage_waiting for report in reports[3:5]]
+    assert [(one.stage, one.reason) for one in waits] == [("s1", "waits for GPU=1"), ("s1", "")]
     (metric,) = reports[2].metrics_logged.values
     assert (metric.name, metric.step, metric.graph_step) == ("loss", 4, "a")
     assert math.isnan(metric.value)

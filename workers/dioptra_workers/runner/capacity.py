@@ -20,10 +20,19 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a node has altogether, busy or not."""
+    """What a node has altogether, busy or not.
+
+    Attributes:
+        resources: How much it has, by resource name.
+        labels: Its labels.
+        id: Ray's id of it.
+        address: Its network address.
+    """
 
     resources: Mapping[str, float]
     labels: Mapping[str, str]
+    id: str = ""
+    address: str = ""
 
 
 class Nodes:
@@ -46,9 +55,16 @@ class Nodes:
 
 
 def read_nodes(found: Iterable[Mapping[str, Any]]) -> tuple[Node, ...]:
-    """What Ray says of its nodes."""
+    """What Ray says of its nodes, as far as they live."""
     return tuple(
-        Node(node.get("Resources", {}), node.get("Labels") or {}) for node in found if node["Alive"]
+        Node(
+            node.get("Resources", {}),
+            node.get("Labels") or {},
+            node.get("NodeID", ""),
+            node.get("NodeManagerAddress", ""),
+        )
+        for node in found
+        if node["Alive"]
     )
 
 
@@ -96,11 +112,8 @@ def _text(names: Iterable[str], amounts: Mapping[str, float]) -> str:
 async def watch(
     wanted: Resources, nodes: Nodes, *, waits: Callable[[], bool], say: Callable[[str], None]
 ) -> None:
-    """Say what is short, and again whenever that changes, for as long as a stage waits."""
-    said = ""
+    """Say now and then what a stage waits for that no node has; nothing when one has it all."""
     while waits():
         short = shortage(wanted, await nodes.get())
-        if short != said:
-            say(f"waits for {short}" if short else "waits no more for what no node has had")
-            said = short
+        say(f"waits for {short}" if short else "")
         await asyncio.sleep(LOOK_SECONDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dioptra_ray.planning.plan import Resources
+from dioptra_workers.runner.capacity import Node, read_nodes
 
 LOCAL_OBJECT_STORE_BYTES = 512 * 1024 * 1024
 NAMESPACE = "dioptra-ray"
@@ -70,6 +71,12 @@ class Cluster:
             for name, amount in ray.cluster_resources().items()
             if not name.startswith("node:")
         }
+
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that live."""
+        import ray  # noqa: PLC0415 - as above
+
+        return read_nodes(ray.nodes())
 
     def own_cpus(self) -> int:
         """How many CPUs are ours alone: all of a Ray that we started, none of another."""

@@ -1,14 +1,15 @@
 """The runner's values to and from the messages of `dioptra_ray.api.runner.v1`."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
 from dioptra_ray.api.types.v1.failure_pb2 import Failure
 from dioptra_ray.planning.plan import Plan
-from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
+from dioptra_workers.runner.capacity import Node
+from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey, StageWaits
 from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.journal import clean
 from dioptra_workers.stage.request import ArtifactInput, JobContext, StageFailure
@@ -39,9 +40,24 @@ def read_lease(lease: pb.Lease) -> LeaseKey:
     return lease.job_id, lease.attempt
 
 
-def write_events(lease: LeaseKey, events: Sequence[Event]) -> Iterator[pb.Report]:
+def write_nodes(nodes: Iterable[Node]) -> Iterator[pb.Node]:
+    """Nodes as messages, in order of their addresses."""
+    for node in sorted(nodes, key=lambda one: (one.address, one.id)):
+        yield pb.Node(
+            id=node.id,
+            address=node.address,
+            resources={k: v for k, v in node.resources.items() if not k.startswith("node:")},
+            labels=node.labels,
+        )
+
+
+def write_events(lease: LeaseKey, events: Sequence[Event | StageWaits]) -> Iterator[pb.Report]:
     """Reports of events, in order; neighbours of one kind share a report."""
     for kind, group in itertools.groupby(events, type):
+        if kind is StageWaits:
+            for one in group:
+                yield _write_waiting(lease, one)  # type: ignore[arg-type]
+            continue
         while part := list(itertools.islice(group, EVENTS_PER_REPORT)):
             report = pb.Report(job_id=lease[0], attempt=lease[1])
             if kind is StepChanged:
@@ -112,6 +128,11 @@ def _read_artifact_input(given: pb.ArtifactInput) -> ArtifactInput:
 def _write_time(seconds: float) -> Timestamp:
     whole = int(seconds // 1)
     return Timestamp(seconds=whole, nanos=min(int((seconds - whole) * 1e9), 999_999_999))
+
+
+def _write_waiting(lease: LeaseKey, waits: StageWaits) -> pb.Report:
+    said = pb.StageWaiting(stage=waits.stage, reason=waits.reason)
+    return pb.Report(job_id=lease[0], attempt=lease[1], stage_waiting=said)
 
 
 def _write_change(event: StepChanged) -> pb.StepChange:

@@ -17,7 +17,7 @@ from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 from dioptra_workers.runner import capacity, crashes
 from dioptra_workers.runner.autopsy import find_last_words
 from dioptra_workers.runner.cluster import stage_function
-from dioptra_workers.runner.orders import JobEnded, JobOrder
+from dioptra_workers.runner.orders import JobEnded, JobOrder, StageWaits
 from dioptra_workers.runner.pool import WarmPool, suits
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.runner.stages import (
@@ -48,7 +48,7 @@ LATE_EVENTS = 5.0
 MOST_EXCUSES = 3
 """So often a stage is repeated that failed because of the process it was given."""
 
-Emit = Callable[[Sequence[Event]], None]
+Emit = Callable[[Sequence[Event | StageWaits]], None]
 
 
 class JobRun:
@@ -122,6 +122,7 @@ class JobRun:
         state = self._states[batch.stage]
         if batch.round == state.round:
             state.node_id = batch.node_id
+            self._waits(state, "")
             self._merge(state, batch.first_event, batch.events)
             self._arrived.set()
 
@@ -157,6 +158,7 @@ class JobRun:
             return state, tried, error
         finally:
             watching.cancel()
+            self._waits(state, "")
             self._pool.make_room(-cpus)
         return state, tried, report
 
@@ -165,7 +167,7 @@ class JobRun:
             state.stage.resources,
             self._nodes,
             waits=lambda: not state.begun and not state.node_id,
-            say=lambda what: self._log(f"Stage {state.stage.name} {what}."),
+            say=lambda what: self._waits(state, what),
         )
 
     def _call(self, state: StageState) -> None:
@@ -310,6 +312,14 @@ class JobRun:
             time.time(), step, phase, try_number=try_number, exit_reason=exit_reason
         )
         self._emit_events((change,))
+
+    def _waits(self, state: StageState, reason: str) -> None:
+        if reason == state.waits:
+            return
+        state.waits = reason
+        name = state.stage.name
+        self._emit_events((StageWaits(name, reason),))
+        self._log(f"Stage {name} {reason or 'waits no more for what no node has had'}.")
 
     def _log(self, message: str) -> None:
         self._emit_events((LogLine(time.time(), "WARNING", "dioptra_ray.runner", "", message),))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +12,7 @@ import grpc.aio
 
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
 from dioptra_ray.api.runner.v1.runner_service_pb2_grpc import RunnerServiceStub
+from dioptra_workers.runner.capacity import Node
 from dioptra_workers.runner.driver import Driver
 from dioptra_workers.runner.encode import (
     read_assignment,
@@ -19,8 +20,9 @@ from dioptra_workers.runner.encode import (
     write_end,
     write_events,
     write_lease,
+    write_nodes,
 )
-from dioptra_workers.runner.orders import JobEnded, LeaseKey
+from dioptra_workers.runner.orders import JobEnded, LeaseKey, StageWaits
 from dioptra_workers.runner.outbox import Outbox
 from dioptra_workers.runner.plans import PlanCache
 from dioptra_workers.settings import RunnerSettings
@@ -52,7 +54,7 @@ class RefusedError(Exception):
 class Link:
     """A runner as the controller sees it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name
         self,
         settings: RunnerSettings,
         driver: Driver,
@@ -60,12 +62,14 @@ class Link:
         runner_id: str,
         ray_address: str,
         resources: Callable[[], dict[str, float]],
+        nodes: Callable[[], Iterable[Node]],
     ) -> None:
         self._settings = settings
         self._driver = driver
         self._runner_id = runner_id
         self._ray_address = ray_address
         self._resources = resources
+        self._nodes = nodes
         self._metadata = settings.metadata()
         self._channel = grpc.aio.insecure_channel(
             settings.controller,
@@ -153,7 +157,7 @@ class Link:
 
     async def _hello(self) -> pb.Hello:
         settings = self._settings
-        resources = await asyncio.to_thread(self._resources)
+        resources, nodes = await self._look()
         return pb.Hello(
             runner_id=self._runner_id,
             name=settings.name,
@@ -164,7 +168,13 @@ class Link:
             ray_address=self._ray_address,
             store_url=settings.store_url,
             leases=[write_lease(lease) for lease in self._held],
+            nodes=nodes,
         )
+
+    async def _look(self) -> tuple[dict[str, float], list[pb.Node]]:
+        """What the cluster has now, altogether and by node."""
+        resources = await asyncio.to_thread(self._resources)
+        return resources, list(write_nodes(await asyncio.to_thread(self._nodes)))
 
     def _welcome(self, welcome: pb.Welcome) -> None:
         self._welcomed = True
@@ -208,7 +218,7 @@ class Link:
         job.add_done_callback(self._jobs.discard)
 
     async def _run_job(self, lease: LeaseKey, assignment: pb.Assignment) -> None:
-        def emit(events: Sequence[Event]) -> None:
+        def emit(events: Sequence[Event | StageWaits]) -> None:
             if lease in self._held:
                 for report in write_events(lease, events):
                     self._outbox.append(report)
@@ -261,5 +271,6 @@ class Link:
     async def _beat(self, stream: Any, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds or 1.0)
-            resources = await asyncio.to_thread(self._resources)
-            await stream.write(pb.ConnectRequest(heartbeat=pb.Heartbeat(resources=resources)))
+            resources, nodes = await self._look()
+            beat = pb.Heartbeat(resources=resources, nodes=nodes)
+            await stream.write(pb.ConnectRequest(heartbeat=beat))

@@ -32,6 +32,19 @@ class JobOrder:
         return self.job.job_id, self.job.attempt
 
 
+@dataclass(frozen=True, slots=True)
+class StageWaits:
+    """A stage waits for what no node of the cluster has, or waits no more.
+
+    Attributes:
+        stage: The stage.
+        reason: "waits for GPU=1; no node has it (largest: GPU=0)"; empty for no more.
+    """
+
+    stage: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnded:
     """How an attempt ended.

@@ -47,6 +47,7 @@ async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Ev
         runner_id=uuid.uuid4().hex,
         ray_address=cluster.address,
         resources=cluster.resources,
+        nodes=cluster.nodes,
     )
     warming = asyncio.create_task(driver.warm_up())
     serving = asyncio.create_task(link.run())

@@ -24,6 +24,7 @@ class StageState:
         node_id: Where it runs; empty until it said so.
         outcome: How it ended; None while it has not.
         begun: Whether a step of it was said to run, in the present round.
+        waits: What it waits for that no node has, as was said last.
         repeated: How often it was tried again because it failed.
         excused: How often it was repeated for what was not its fault.
     """
@@ -35,6 +36,7 @@ class StageState:
     node_id: str = ""
     outcome: Outcome | None = None
     begun: bool = False
+    waits: str = ""
     repeated: int = 0
     excused: int = 0
 
