@@ -167,6 +167,7 @@ class JobRecord:
     deleted: tuple[str, ...] = ()
     saved_stages: tuple[str, ...] = ()
     reused_stages: tuple[str, ...] = ()
+    last_event: int = 0
 
     @property
     def is_final(self) -> bool:
@@ -267,6 +268,7 @@ def read_job(message: job_pb2.Job) -> JobRecord:
         deleted=tuple(message.deleted),
         saved_stages=tuple(message.saved_stages),
         reused_stages=tuple(message.reused_stages),
+        last_event=message.last_event_sequence,
     )
 
 

@@ -90,6 +90,7 @@ def write_job(
         artifacts=now.artifacts,
         reused_stages=job.reused_stages,
         saved_stages=now.saved_stages,
+        last_event_sequence=0 if progress else job.last_event,
     )
 
 

@@ -2,11 +2,18 @@
 
 import logging
 import sys
+import time
 
 import pytest
 import structlog
 
-from dioptra_workers.stage.capture import capture, level_name
+from dioptra_workers.stage.capture import (
+    BAR_SECONDS,
+    STALLED_SECONDS,
+    _LineWriter,
+    capture,
+    level_name,
+)
 from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.events import LogLine
 from dioptra_workers.stage.journal import Journal
@@ -112,3 +119,19 @@ def test_streams_have_the_file_descriptors_of_the_process(capfd):
 )
 def test_odd_levels_have_the_name_of_the_level_they_reach(number, name):
     assert level_name(number) == name
+
+
+def test_a_line_that_stalls_is_said_and_a_bar_now_and_then():
+    journal, now = Journal(), time.monotonic()
+    writer = _LineWriter(1, lambda: journal)
+    writer.write(b"Epoch 1 ...")
+    writer.say_stalled(journal, now)
+    assert journal.pending()[1] == ()
+    writer.say_stalled(journal, now + STALLED_SECONDS + 1)
+    writer.write(b" done\n\r10%\r20%")
+    writer.say_stalled(journal, now + 2 * BAR_SECONDS)
+    writer.write(b"\r30%")
+    writer.say_stalled(journal, now + 2.5 * BAR_SECONDS)
+    writer.write(b"\r100%\n")
+    messages = [line.message for line in journal.pending()[1]]
+    assert messages == ["Epoch 1 ...", " done", "20%", "100%"]

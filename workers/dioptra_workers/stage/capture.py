@@ -9,13 +9,16 @@ Threads that were there before the stage are not of the stage: what they say goe
 process's own standard error.
 """
 
+import ctypes
+import functools
 import io
 import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -32,6 +35,13 @@ from dioptra_workers.stage.outputs import (
     say_aside,
 )
 
+STALLED_SECONDS = 0.4
+"""A line that was begun so long ago is said although it has not ended."""
+
+BAR_SECONDS = 5.0
+"""So often the present state of a progress bar is said."""
+
+_LINE_BUFFERED = 1  # _IOLBF of stdio.h
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -65,6 +75,15 @@ def take_outputs() -> None:
             outputs.take()
 
 
+def _take_all() -> None:
+    """Take what arrived, and what was printed a while ago though its line has not ended."""
+    take_outputs()
+    journal, now = _Bound.journal, time.monotonic()
+    if journal is not None:
+        for writer in (*(writer for writer, _ in _writers.values()), *_raw_writers.values()):
+            writer.say_stalled(journal, now)
+
+
 def level_name(number: int) -> str:
     """The standard level that `number` reaches."""
     return _LEVELS[max(0, min(number // 10, len(_LEVELS)) - 1)]
@@ -96,7 +115,11 @@ class _LineWriter(io.RawIOBase):
         self._name = STREAMS[number]
         self._level = STREAM_LEVELS[number]
         self._find = find
+        # Reentrant, for the same reason as below.
+        self._lock = threading.RLock()
         self._partial = b""
+        self._since = 0.0
+        self._drawn = 0.0
 
     def writable(self) -> bool:
         return True
@@ -106,23 +129,44 @@ class _LineWriter(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         text = bytes(data)
-        *lines, self._partial = (self._partial + text).split(b"\n")
-        for line in lines:
-            self._say(line)
-        if len(self._partial) > LONGEST_MESSAGE:
-            self.finish()
+        with self._lock:
+            if not self._partial:
+                self._since = time.monotonic()
+            *lines, self._partial = (self._partial + text).split(b"\n")
+            for line in lines:
+                self._say(line, self._find())
+            if len(self._partial) > LONGEST_MESSAGE:
+                self.finish()
         return len(text)
+
+    @property
+    def unsaid(self) -> int:
+        """Bytes of a line that has not ended."""
+        return len(self._partial)
 
     def finish(self) -> None:
         """Say what was printed without a line end."""
-        line, self._partial = self._partial, b""
-        if line:
-            self._say(line)
+        with self._lock:
+            line, self._partial = self._partial, b""
+            if line:
+                self._say(line, self._find())
 
-    def _say(self, line: bytes) -> None:
+    def say_stalled(self, journal: Journal, now: float) -> None:
+        """Say what nobody has added to for a while, and now and then how far a bar is."""
+        with self._lock:
+            is_bar = b"\r" in self._partial
+            since, wait = (self._drawn, BAR_SECONDS) if is_bar else (self._since, STALLED_SECONDS)
+            if not self._partial or now - since < wait:
+                return
+            if is_bar:
+                self._drawn = now
+            line, self._partial = self._partial, b""
+            self._say(line, journal)
+
+    def _say(self, line: bytes, journal: Journal | None) -> None:
         # A progress bar draws over itself: its last state is what a person would see.
         shown = next((part for part in reversed(line.split(b"\r")) if part), b"")
-        if (journal := self._find()) is not None:
+        if journal is not None:
             journal.log(self._level, self._name, shown.decode("utf-8", "replace"))
         else:
             say_aside(shown)
@@ -165,9 +209,12 @@ def _stream(number: int) -> TextIO:
 
 
 def _say_raw(stream: str, content: bytes, end: int) -> None:
+    writer = _raw_writers[1 if stream == STREAMS[1] else 2]
+    writer.write(content)
     if (journal := _Bound.journal) is not None:
-        journal.note_taken(stream, end)
-    _raw_writers[1 if stream == STREAMS[1] else 2].write(content)
+        # Afterwards: whoever looks at what a killed process left may see something twice,
+        # but misses nothing.
+        journal.note_taken(stream, end - writer.unsaid)
 
 
 def install() -> None:
@@ -190,10 +237,20 @@ def install() -> None:
         logging.disable(logging.NOTSET)
     remember()
     exits.install(_note_exit)
+    _buffer_lines_of_libraries()
     if sys.stdin is None or sys.stdin.closed:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - lives as long as the process
     sys.stdout = _stream(1)
     sys.stderr = _stream(2)
+
+
+@functools.cache
+def _buffer_lines_of_libraries() -> None:
+    """Let what C libraries print arrive line by line, although it goes to a file."""
+    with suppress(ValueError):  # a C library without such a name
+        libc = ctypes.CDLL(None)
+        stream = ctypes.c_void_p.in_dll(libc, "stdout")
+        libc.setvbuf(stream, None, _LINE_BUFFERED, ctypes.c_size_t(0))
 
 
 def _note_exit(code: int) -> None:
@@ -218,7 +275,7 @@ def capture(journal: Journal, work: Path | None = None) -> Iterator[None]:
     _Bound.journal = journal
     if work is not None:
         _Bound.outputs = Outputs(work, _say_raw)
-        journal.listen(take_outputs)
+        journal.listen(_take_all)
     try:
         yield
     finally:
