@@ -1,9 +1,9 @@
 """Queues, experiments, imports and the deployment as the client knows them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from dioptra_ray.api.controller.v1 import (
     cluster_service_pb2,
@@ -12,13 +12,29 @@ from dioptra_ray.api.controller.v1 import (
     registry_service_pb2,
 )
 from dioptra_ray.language.issues import Issue
+from dioptra_ray.wire.environments import read_environment
 from dioptra_ray.wire.issues import read_issue
 from dioptra_ray.wire.times import find_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """Where jobs wait; `runners` are the connected ones that serve it."""
+    """Where jobs wait.
+
+    Attributes:
+        name: Its name.
+        description: Free text.
+        queued_jobs: How many jobs wait in it.
+        started_jobs: How many jobs of it run.
+        runners: The connected runners that serve it.
+        created: When the snapshot was made.
+        snapshot: Number of the newest snapshot.
+        tags: Its tags, sorted.
+        deleted: When it was deleted, if it was.
+        environment: Where and with what its jobs run, as `queues.create` takes it.
+        max_started_jobs: At most so many of its jobs run at once; 0 for no limit.
+        priority: Queues with a higher one go first; 0 is normal.
+    """
 
     name: str
     description: str
@@ -29,6 +45,9 @@ class Queue:
     snapshot: int = 1
     tags: tuple[str, ...] = ()
     deleted: datetime | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    max_started_jobs: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +124,9 @@ def read_queue(message: queue_service_pb2.Queue) -> Queue:
         snapshot=message.snapshot,
         tags=tuple(message.tags),
         deleted=find_time(message, "delete_time"),
+        environment=read_environment(message.environment),
+        max_started_jobs=message.max_started_jobs,
+        priority=message.priority,
     )
 
 

@@ -98,6 +98,8 @@ JOBS = sa.Table(
     sa.Column("deadline", Instant),
     # Steps that are no longer pending, by name; NULL for none.
     sa.Column("steps", sa.Text),
+    # What stages of the present attempt wait for, by stage; NULL when none waits.
+    sa.Column("waits", sa.Text),
     sa.Column("failure", sa.Text),
     # Ids of its artifacts as a JSON list; NULL for none.
     sa.Column("artifacts", sa.Text),

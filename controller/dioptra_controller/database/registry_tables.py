@@ -60,7 +60,14 @@ EXPERIMENTS = _heads("experiments")
 EXPERIMENT_SNAPSHOTS = _snapshots("experiment")
 
 QUEUES = _heads("queues")
-QUEUE_SNAPSHOTS = _snapshots("queue")
+QUEUE_SNAPSHOTS = _snapshots(
+    "queue",
+    # What differs from the defaults of `planning.environments`.
+    Column("environment", JsonText, nullable=False, server_default="{}"),
+    # 0 for no limit.
+    Column("max_started_jobs", BigInteger, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+)
 
 PLUGINS = _heads("plugins")
 PLUGIN_SNAPSHOTS = _snapshots(

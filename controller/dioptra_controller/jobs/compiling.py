@@ -1,7 +1,7 @@
 """From an entrypoint snapshot to what its jobs share: the plan, and what they must be given.
 
-Snapshots never change, so each is validated once, and compiled once for each planning mode and
-each choice of its alternatives, not once for each job.
+Snapshots never change, so each is validated once, and compiled once for each environment of a
+queue, planning mode and choice of its alternatives, not once for each job.
 """
 
 import datetime as dt
@@ -21,9 +21,11 @@ from dioptra_ray.errors import InvalidDescriptionError
 from dioptra_ray.language import validate
 from dioptra_ray.language.swaps import renamed_tasks, render, swap_choices
 from dioptra_ray.planning import PlanOptions, compile_plan
+from dioptra_ray.planning.environments import Environment
 from dioptra_ray.planning.plan import Mode, PluginBundle
 
 TypedNames = tuple[tuple[str, str], ...]
+_Key = tuple[int, Mode, tuple[tuple[str, str], ...], Environment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,7 @@ class Compiler:
 
     def __init__(self) -> None:
         self._checked: Recent[int, CheckedEntrypoint] = Recent(256)
-        self._plans: Recent[tuple[int, Mode, tuple[tuple[str, str], ...]], CompiledPlan] = Recent(
-            256
-        )
+        self._plans: Recent[_Key, CompiledPlan] = Recent(256)
         self._stored: set[str] = set()
 
     def check(self, connection: sa.Connection, name: str, number: int) -> CheckedEntrypoint:
@@ -86,16 +86,20 @@ class Compiler:
         )
 
     def compile(
-        self, checked: CheckedEntrypoint, mode: Mode, choices: Mapping[str, str]
+        self,
+        checked: CheckedEntrypoint,
+        mode: Mode,
+        choices: Mapping[str, str],
+        environment: Environment,
     ) -> CompiledPlan:
-        """Compile a checked snapshot, with a choice for each of its swaps.
+        """Compile a checked snapshot for a queue, with a choice for each of its swaps.
 
         Raises:
             InvalidDescriptionError: The choices are not those that it needs.
             InvalidRequestError, ExhaustedError: These alternatives cannot be planned together.
         """
-        key = (checked.snapshot.id, mode, tuple(sorted(choices.items())))
-        return self._plans.get(key, lambda: _compile(checked.snapshot, mode, choices))
+        key = (checked.snapshot.id, mode, tuple(sorted(choices.items())), environment)
+        return self._plans.get(key, lambda: _compile(checked.snapshot, mode, choices, environment))
 
     def store_plan(self, connection: sa.Connection, plan: CompiledPlan, now: dt.datetime) -> str:
         """Store a plan, unless it is there, and return its digest."""
@@ -149,7 +153,10 @@ def _check(snapshot: entrypoints.EntrypointSnapshot) -> CheckedEntrypoint:
 
 
 def _compile(
-    snapshot: entrypoints.EntrypointSnapshot, mode: Mode, choices: Mapping[str, str]
+    snapshot: entrypoints.EntrypointSnapshot,
+    mode: Mode,
+    choices: Mapping[str, str],
+    environment: Environment,
 ) -> CompiledPlan:
     description = render(snapshot.description, choices)
     bundles = [PluginBundle(name=pin.name, digest=pin.digest) for pin in snapshot.plugins]
@@ -161,7 +168,9 @@ def _compile(
         plugins=tuple(sorted(bundles, key=lambda bundle: bundle.name)),
         artifact_tasks=snapshot.artifact_tasks,
         declarations=declared,
+        defaults=environment.defaults,
         mode=mode,
+        environment=environment.stages,
     )
     plan = compile_plan(description, options)
     return CompiledPlan(digest=plan.digest, json=plan.to_json())

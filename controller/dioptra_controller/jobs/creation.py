@@ -26,6 +26,7 @@ from dioptra_ray.errors import (
     NotFoundError,
 )
 from dioptra_ray.language.issues import Issue
+from dioptra_ray.planning.environments import Environment
 
 DEFAULT = "default"
 DEFAULT_TIMEOUT = 24 * 3600.0
@@ -78,7 +79,7 @@ def create_job(
         NotFoundError: No such entrypoint, queue, experiment or artifact.
         InvalidRequestError: The timeout is no time, or the description too long.
     """
-    shared = check_shared(connection, request)
+    shared, environment = check_shared(connection, request)
     checked = compiler.check(connection, request.entrypoint, request.entrypoint_snapshot)
     values, issues = resolve(checked.parameters, request.parameters)
     issues += check_choices(checked.swaps, request.swaps)
@@ -86,7 +87,7 @@ def create_job(
         connection, checked.artifact_inputs, request.artifact_inputs
     )
     refuse(f"the job cannot run entrypoint {checked.snapshot.name!r}", issues)
-    plan = compiler.compile(checked, "latency", request.swaps)
+    plan = compiler.compile(checked, "latency", request.swaps, environment)
     row = {
         **shared,
         **checked.columns,
@@ -97,24 +98,31 @@ def create_job(
     return insert_job(connection, row, now, start)
 
 
-def check_shared(connection: sa.Connection, request: RunRequest) -> dict[str, Any]:
-    """Check what does not depend on the entrypoint; the columns that follow from it."""
+def check_shared(
+    connection: sa.Connection, request: RunRequest
+) -> tuple[dict[str, Any], Environment]:
+    """Check what does not depend on the entrypoint.
+
+    Returns:
+        The columns that follow from it, and the environment of the queue.
+    """
     names.check_text("description", request.description)
     experiment, queue = request.experiment or DEFAULT, request.queue or DEFAULT
     experiments.get_id(connection, experiment)
-    queues.get_id(connection, queue)
+    environment = queues.get_environment(connection, queue)
     seconds = request.timeout_seconds
     if not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_TIMEOUT:
         raise InvalidRequestError(
             f"timeout_seconds is {seconds:g}; use 0 for 24 hours, or up to {LONGEST_TIMEOUT:g}"
         )
-    return {
+    columns = {
         "experiment": experiment,
         "queue": queue,
         "description": request.description,
         "artifact_inputs": json.dumps(dict(request.artifact_inputs)),
         "timeout_seconds": seconds or DEFAULT_TIMEOUT,
     }
+    return columns, environment
 
 
 def refuse(message: str, issues: Sequence[Issue]) -> None:

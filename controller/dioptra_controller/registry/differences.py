@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from dioptra_controller.registry import queues
 from dioptra_controller.registry.entrypoints import EntrypointSnapshot
 from dioptra_controller.registry.parameter_types import ParameterType
 from dioptra_controller.registry.plugins import PluginSnapshot
@@ -86,6 +87,24 @@ def diff_types(old: ParameterType, new: ParameterType) -> list[Difference]:
         *_diff_values("description", {"": old.description}, {"": new.description}),
         *_diff_values("structure", {"": old.structure}, {"": new.structure}),
     ]
+
+
+def diff_queues(old: queues.Settings, new: queues.Settings) -> list[Difference]:
+    """What differs between two snapshots of a queue."""
+    found = [*_diff_values("description", {"": old.description}, {"": new.description})]
+    for name in ("max_started_jobs", "priority"):
+        before, after = ({"": getattr(one, name)} for one in (old, new))
+        found += _diff_values(name, before, after)
+    environments = [_flat(one.environment.to_mapping()) for one in (old, new)]
+    return [*found, *_diff_values("environment", environments[0], environments[1])]
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """With the parts of the runtime_env side by side with all other settings."""
+    flat = dict(environment)
+    for name, value in flat.pop("runtime_env", {}).items():
+        flat[f"runtime_env.{name}"] = value
+    return flat
 
 
 def diff_descriptions(old: str, new: str) -> list[Difference]:

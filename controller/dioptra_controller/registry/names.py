@@ -37,6 +37,8 @@ def check_queue_name(name: str) -> None:
     check_name("queue", name)
     if "," in name:
         raise InvalidRequestError(f"queue {name!r}: the name of a queue must not hold a comma")
+    if name == "*":
+        raise InvalidRequestError("queue '*': a runner that serves '*' serves all queues")
 
 
 def check_plugin_name(name: str) -> None:

@@ -1,22 +1,49 @@
 """Queues: where jobs wait."""
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
+import functools
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import RowMapping
 
 from dioptra_controller import paging
+from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.database.registry_tables import QUEUE_SNAPSHOTS, QUEUES
+from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.registry import names, snapshots
 from dioptra_controller.registry.listing import Listing, list_rows
-from dioptra_ray.errors import PreconditionError
+from dioptra_ray.errors import InvalidRequestError, PreconditionError
+from dioptra_ray.planning.environments import NOTHING, Environment, read_environment
 
 SERIES = snapshots.Series(code="queue", heads=QUEUES, snapshots=QUEUE_SNAPSHOTS)
 
 DEFAULT = "default"
+
+
+LARGEST_LIMIT = 2**31 - 1
+"""Of `max_started_jobs`, and of priorities in both directions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be changed about a queue.
+
+    Attributes:
+        description: Free text.
+        environment: Where and with what its jobs run.
+        max_started_jobs: At most so many of its jobs run at once; 0 for no limit.
+        priority: Queues with a higher one go first; 0 is normal.
+    """
+
+    description: str = ""
+    environment: Environment = NOTHING
+    max_started_jobs: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +52,7 @@ class Queue:
 
     id: int
     name: str
-    description: str
+    settings: Settings
     create_time: dt.datetime
     number: int = 1
     delete_time: dt.datetime | None = None
@@ -36,33 +63,90 @@ class Queue:
         return self.id
 
 
-def create(connection: sqlalchemy.Connection, name: str, description: str = "") -> Queue:
+def create(connection: sqlalchemy.Connection, name: str, settings: Settings = Settings()) -> Queue:
     """Create a queue.
 
     Raises:
-        InvalidRequestError: The name is not allowed.
+        InvalidRequestError: The name or a setting is not allowed; lists everything.
         AlreadyExistsError: The name is taken.
     """
-    names.check_queue_name(name)
-    put(connection, name, description, mode=snapshots.Mode.CREATE)
+    put(connection, name, settings, mode=snapshots.Mode.CREATE)
     return get(connection, name)
 
 
 def put(
     connection: sqlalchemy.Connection,
     name: str,
-    description: str,
+    settings: Settings,
     *,
     mode: snapshots.Mode = snapshots.Mode.UPDATE,
 ) -> snapshots.Stored:
-    """Store a description.
+    """Store all settings of a queue.
 
     Raises:
-        InvalidRequestError: It is not allowed.
+        InvalidRequestError: The name or one of them is not allowed; lists everything.
         AlreadyExistsError, NotFoundError: The mode does not allow it.
     """
-    names.check_text(f"queue {name!r}", description)
-    return snapshots.put(connection, SERIES, name, {"description": description}, mode=mode)
+    check(name, settings)
+    stored = snapshots.put(connection, SERIES, name, _content(settings), mode=mode)
+    if stored.changed:
+        # A higher limit or priority may let somebody go on.
+        notify(connection, WorkArrived())
+    return stored
+
+
+def change(
+    connection: sqlalchemy.Connection, name: str, new: Callable[[Settings], Settings]
+) -> snapshots.Stored:
+    """Change settings of a queue; what `new` leaves as it was stays so.
+
+    Raises:
+        InvalidRequestError: A setting is not allowed; lists everything.
+        NotFoundError: There is no such queue.
+    """
+    snapshots.lock(connection, SERIES, name)
+    return put(connection, name, new(get(connection, name).settings))
+
+
+def describe(connection: sqlalchemy.Connection, name: str, description: str) -> snapshots.Stored:
+    """Change only the description; see `change`."""
+    return change(connection, name, lambda settings: replace(settings, description=description))
+
+
+def check(name: str, settings: Settings, further: Iterable[str] = ()) -> None:
+    """Check what a queue is to be, its environment apart: reading that has checked it.
+
+    Raises:
+        InvalidRequestError: Something is not allowed; lists everything, `further` included.
+    """
+    problems: list[str] = []
+    looks: tuple[Callable[[], None], ...] = (
+        lambda: names.check_queue_name(name),
+        lambda: names.check_text(f"queue {name!r}", settings.description),
+    )
+    for look in looks:
+        try:
+            look()
+        except InvalidRequestError as error:
+            problems.append(error.message)
+    more = (*_find_limit_problems(settings), *further)
+    problems += (f"queue {name!r}: {problem}" for problem in more)
+    if problems:
+        raise InvalidRequestError("; ".join(problems))
+
+
+def _find_limit_problems(settings: Settings) -> list[str]:
+    problems = []
+    if not 0 <= settings.max_started_jobs <= LARGEST_LIMIT:
+        problems.append(
+            f"max_started_jobs must be 0 (no limit) to {LARGEST_LIMIT}, "
+            f"not {settings.max_started_jobs}"
+        )
+    if not -LARGEST_LIMIT <= settings.priority <= LARGEST_LIMIT:
+        problems.append(
+            f"priority must be {-LARGEST_LIMIT} to {LARGEST_LIMIT}, not {settings.priority}"
+        )
+    return problems
 
 
 def get(connection: sqlalchemy.Connection, name: str) -> Queue:
@@ -74,9 +158,42 @@ def get(connection: sqlalchemy.Connection, name: str) -> Queue:
     return _read(snapshots.get_row(connection, SERIES, name))
 
 
+def load_snapshot(
+    connection: sqlalchemy.Connection, name: str, number: int = 0, *, deleted: bool = False
+) -> Queue:
+    """Read a snapshot; number 0 is the newest.
+
+    Raises:
+        NotFoundError: There is no such queue or snapshot.
+    """
+    return _read(snapshots.get_row(connection, SERIES, name, number, deleted=deleted))
+
+
 def get_id(connection: sqlalchemy.Connection, name: str) -> int:
     """The id of a queue; see `get`."""
     return snapshots.get_head_id(connection, SERIES, name)
+
+
+def get_environment(connection: sqlalchemy.Connection, name: str) -> Environment:
+    """Where and with what jobs run that are submitted to a queue now; see `get`."""
+    found = connection.execute(_ENVIRONMENT, {"queue": name}).scalar_one_or_none()
+    if found is None:
+        raise snapshots.not_found(connection, SERIES, name)
+    return _load_environment(found)
+
+
+_ENVIRONMENT = (
+    sqlalchemy.select(sqlalchemy.type_coerce(QUEUE_SNAPSHOTS.c.environment, sqlalchemy.Text))
+    .join(QUEUES, QUEUES.c.id == QUEUE_SNAPSHOTS.c.queue_id)
+    .where(QUEUES.c.name == sqlalchemy.bindparam("queue"))
+    .order_by(QUEUE_SNAPSHOTS.c.number.desc())
+    .limit(1)
+)
+
+
+@functools.lru_cache(maxsize=256)
+def _load_environment(text: str) -> Environment:
+    return read_environment(json.loads(text))
 
 
 def list_page(connection: sqlalchemy.Connection, listing: Listing) -> paging.Page[Queue]:
@@ -129,11 +246,27 @@ def delete(connection: sqlalchemy.Connection, name: str) -> int:
     return queue_id
 
 
+def _content(settings: Settings) -> dict[str, Any]:
+    """The columns that differ from their defaults: so a new column changes no digest."""
+    differing = {
+        "environment": settings.environment.to_mapping(),
+        "max_started_jobs": settings.max_started_jobs,
+        "priority": settings.priority,
+    }
+    said = {name: value for name, value in differing.items() if value}
+    return {"description": settings.description, **said}
+
+
 def _read(row: RowMapping) -> Queue:
     return Queue(
         id=row["head_id"],
         name=row["name"],
-        description=row["description"],
+        settings=Settings(
+            description=row["description"],
+            environment=read_environment(row["environment"]),
+            max_started_jobs=row["max_started_jobs"],
+            priority=row["priority"],
+        ),
         create_time=row["create_time"],
         number=row["number"],
         delete_time=row["delete_time"],

@@ -37,7 +37,7 @@ _DESCRIBE: Mapping[str, Callable[[sqlalchemy.Connection, str, str], snapshots.St
     "parameter_type": parameter_types.describe,
     "entrypoint": entrypoints.describe,
     "experiment": experiments.put,
-    "queue": queues.put,
+    "queue": queues.describe,
 }
 _MAX_ID = 2**63 - 1
 

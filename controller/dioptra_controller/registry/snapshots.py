@@ -108,7 +108,7 @@ def put(  # noqa: PLR0913 - one argument a fact
     if created is None and mode is Mode.CREATE:
         raise AlreadyExistsError(f"there is {names.article(series.kind)} {name!r} already")
     digest = _digest(content, pins)
-    head = _lock_head(connection, series, name)
+    head = lock(connection, series, name)
     newest = _newest(connection, series, head)
     if newest is not None and newest["content_digest"] == digest:
         return Stored(id=newest["id"], number=newest["number"], outcome=Outcome.UNCHANGED)
@@ -121,6 +121,20 @@ def put(  # noqa: PLR0913 - one argument a fact
         number=before + 1,
         outcome=Outcome.CREATED if newest is None else Outcome.UPDATED,
     )
+
+
+def lock(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
+    """Let nobody else store a snapshot of a thing until this transaction ends; its head's id.
+
+    Raises:
+        NotFoundError: There is no such name.
+    """
+    # It also makes numbers dense when two write the same name at once.
+    query = select(series.heads.c.id).where(series.heads.c.name == name).with_for_update()
+    head = connection.execute(query).scalar_one_or_none()
+    if head is None:  # deleted between the two statements
+        raise not_found(connection, series, name)
+    return int(head)
 
 
 def delete(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
@@ -235,15 +249,6 @@ def select_rows(series: Series) -> sqlalchemy.Select[Any]:
         heads.id.label("head_id"),
         heads.delete_time.label("delete_time"),
     ).join(series.heads, heads.id == series.owner)
-
-
-def _lock_head(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
-    # The lock makes numbers dense when two write the same name at once.
-    query = select(series.heads.c.id).where(series.heads.c.name == name).with_for_update()
-    head = connection.execute(query).scalar_one_or_none()
-    if head is None:  # deleted between the two statements
-        raise not_found(connection, series, name)
-    return int(head)
 
 
 def _newest(connection: sqlalchemy.Connection, series: Series, head: int) -> RowMapping | None:

@@ -1,6 +1,7 @@
 """QueueService."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy
@@ -13,13 +14,16 @@ from dioptra_controller.registry.requests import once
 from dioptra_controller.rpc.cluster import RunnerInfo
 from dioptra_controller.rpc.encode import find_timestamp
 from dioptra_controller.rpc.listings import Tags, page_with_tags, read_listing, with_tags
+from dioptra_controller.scheduling.runners import serves
 from dioptra_ray.api.controller.v1 import queue_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import queue_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import InvalidRequestError
+from dioptra_ray.planning import environments
+from dioptra_ray.wire.environments import read_environment, write_environment
 from dioptra_ray.wire.times import to_timestamp
 
 Loads = dict[str, queues.Load]
-_UPDATABLE = {"description"}
+_UPDATABLE = ("description", "environment", "max_started_jobs", "priority")
 
 
 class QueueServicer(pb_grpc.QueueServiceServicer):
@@ -60,10 +64,10 @@ class QueueServicer(pb_grpc.QueueServiceServicer):
 
     def _encode(self, queue: queues.Queue, loads: Loads, tags: Tags) -> pb.Queue:
         load = loads.get(queue.name, queues.Load())
-        serving = sorted(runner.name for runner in self._runners() if queue.name in runner.queues)
+        serving = sorted(runner.name for runner in self._runners() if serves(runner, queue.name))
         return pb.Queue(
             name=queue.name,
-            description=queue.description,
+            description=queue.settings.description,
             queued_jobs=load.queued,
             started_jobs=load.started,
             runners=serving,
@@ -71,6 +75,9 @@ class QueueServicer(pb_grpc.QueueServiceServicer):
             snapshot=queue.number,
             tags=tags.get(queue.id, ()),
             delete_time=find_timestamp(queue.delete_time),
+            environment=write_environment(queue.settings.environment),
+            max_started_jobs=queue.settings.max_started_jobs,
+            priority=queue.settings.priority,
         )
 
 
@@ -82,7 +89,7 @@ def _create(
         request.request_id,
         method="CreateQueue",
         content=request.SerializeToString(deterministic=True),
-        create=lambda: queues.create(connection, request.name, request.description).name,
+        create=lambda: queues.create(connection, request.name, _read_settings(request)).name,
     )
     return _get(connection, name)
 
@@ -90,16 +97,43 @@ def _create(
 def _update(
     connection: sqlalchemy.Connection, request: pb.UpdateQueueRequest
 ) -> tuple[tuple[queues.Queue, Loads, Tags], bool]:
-    unknown = set(request.update_mask.paths) - _UPDATABLE
-    if unknown:
-        raise InvalidRequestError(
-            f"queue {request.name!r}: {', '.join(sorted(unknown))} cannot be changed; "
-            f"known are {', '.join(sorted(_UPDATABLE))}"
-        )
-    changed = False
-    if request.update_mask.paths:
-        changed = queues.put(connection, request.name, request.queue.description).changed
-    return _get(connection, request.name), changed
+    paths = frozenset(request.update_mask.paths)
+    unknown = sorted(paths - set(_UPDATABLE))
+    if unknown or not paths:
+        what = f"{', '.join(unknown)} cannot be changed" if unknown else "the mask names nothing"
+        known = ", ".join(_UPDATABLE)
+        raise InvalidRequestError(f"queue {request.name!r}: {what}; what can is {known}")
+    given = _read_settings(request.queue, name=request.name, only=paths)
+    new = {path: getattr(given, path) for path in paths}
+    stored = queues.change(connection, request.name, lambda present: replace(present, **new))
+    return _get(connection, request.name), stored.changed
+
+
+def _read_settings(
+    message: pb.CreateQueueRequest | pb.Queue, *, name: str = "", only: Iterable[str] = _UPDATABLE
+) -> queues.Settings:
+    """What a queue is to be, as far as `only` says; the rest is as it is by default.
+
+    Raises:
+        InvalidRequestError: Something is not allowed; lists everything.
+    """
+    said = {path: getattr(message, path) for path in only}
+    problems: list[str] = []
+    if "environment" in said:
+        said["environment"], problems = _read_environment(message.environment)
+    settings = queues.Settings(**said)
+    queues.check(name or message.name, settings, problems)
+    return settings
+
+
+def _read_environment(message: pb.Environment) -> tuple[environments.Environment, list[str]]:
+    try:
+        mapping = read_environment(message)
+    except ValueError as error:
+        return environments.NOTHING, [str(error)]
+    if problems := environments.find_problems(mapping):
+        return environments.NOTHING, problems
+    return environments.read_environment(mapping), []
 
 
 def _get(connection: sqlalchemy.Connection, name: str) -> tuple[queues.Queue, Loads, Tags]:

@@ -14,6 +14,7 @@ from dioptra_controller.registry import (
     entrypoints,
     parameter_types,
     plugins,
+    queues,
     resources,
     snapshots,
     tags,
@@ -160,6 +161,9 @@ def _load_pair(
     if kind == parameter_types.SERIES.code:
         t, u = (parameter_types.load_snapshot(connection, name, n, deleted=True) for n in pair)
         return old, new, lambda _: differences.diff_types(t, u)
+    if kind == queues.SERIES.code:
+        q, r = (queues.load_snapshot(connection, name, n, deleted=True) for n in pair)
+        return old, new, lambda _: differences.diff_queues(q.settings, r.settings)
     series = resources.SERIES[kind]
     texts = [
         snapshots.get_row(connection, series, name, n, deleted=True)["description"] for n in pair

@@ -1,8 +1,9 @@
 """Runners as the controller sees them, and why a queued job still waits for one."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,26 @@ class RunnerInfo:
     started_jobs: int = 0
 
 
+ALL_QUEUES = "*"
+"""What a runner says that serves all queues, those included that are made later."""
+
+
+class Serving(Protocol):
+    """Whoever serves queues."""
+
+    @property
+    def queues(self) -> Collection[str]:
+        """Which, or `ALL_QUEUES`."""
+
+
+def serves(runner: Serving, queue: str) -> bool:
+    """Whether a runner serves a queue."""
+    return queue in runner.queues or ALL_QUEUES in runner.queues
+
+
 def explain_wait(queue: str, runners: Iterable[RunnerInfo]) -> str:
     """Say in one line why a job of a queue has not started."""
-    serving = [runner for runner in runners if queue in runner.queues]
+    serving = [runner for runner in runners if serves(runner, queue)]
     if not serving:
         return f"no runner serves queue {queue}"
     if any(runner.started_jobs < runner.slots for runner in serving):

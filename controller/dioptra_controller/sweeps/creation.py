@@ -5,7 +5,7 @@ Only combinations of alternatives are looked at one by one, since each is planne
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import SWEEPS
 from dioptra_controller.jobs import artifact_inputs
 from dioptra_controller.jobs.choices import Swaps, check_choices, misfit
-from dioptra_controller.jobs.compiling import CheckedEntrypoint, CompiledPlan, Compiler
+from dioptra_controller.jobs.compiling import CompiledPlan, Compiler
 from dioptra_controller.jobs.creation import RunRequest, check_shared, refuse
 from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.jobs.parameters import (
@@ -63,7 +63,7 @@ def create_sweep(
         InvalidRequestError: The timeout is no time, or the description too long.
     """
     run = request.run
-    shared = check_shared(connection, run)
+    shared, environment = check_shared(connection, run)
     checked = compiler.check(connection, run.entrypoint, run.entrypoint_snapshot)
     space, issues = fit_space(checked.parameters, checked.swaps, request.space)
     varied = [name for name in space.names if not is_swap_key(name)]
@@ -75,7 +75,11 @@ def create_sweep(
     )
     message = f"the sweep cannot run entrypoint {checked.snapshot.name!r}"
     refuse(message, issues[:_MOST_ISSUES])
-    plans, issues = _compile(checked, compiler, run.swaps, space)
+
+    def compile_for(choices: Mapping[str, str]) -> CompiledPlan:
+        return compiler.compile(checked, "throughput", choices, environment)
+
+    plans, issues = _compile(compile_for, run.swaps, space)
     refuse(message, issues[:_MOST_ISSUES])
     digests = [(choices, compiler.store_plan(connection, plan, now)) for choices, plan in plans]
     row = {
@@ -151,7 +155,7 @@ def _fit_alias(swaps: Swaps, name: str, value: Any, where: str, issues: list[Iss
 
 
 def _compile(
-    checked: CheckedEntrypoint, compiler: Compiler, fixed: Mapping[str, str], space: Space
+    compile_for: Callable[[Mapping[str, str]], CompiledPlan], fixed: Mapping[str, str], space: Space
 ) -> tuple[list[tuple[Mapping[str, str], CompiledPlan]], list[Issue]]:
     """The plan of each combination of alternatives, and everything that stops one."""
     count = count_combinations(space)
@@ -168,7 +172,7 @@ def _compile(
     for varied in combinations(space):
         choices = {**fixed, **varied}
         try:
-            plans.append((choices, compiler.compile(checked, "throughput", choices)))
+            plans.append((choices, compile_for(choices)))
         except (InvalidRequestError, ExhaustedError) as error:
             if not varied:
                 raise

@@ -114,8 +114,8 @@ def test_lists_page_in_every_order(database, order):
 
 
 def test_searches_look_into_descriptions_of_the_newest_snapshot(database):
-    database.write_now(queues.create, "q", "old words")
-    database.write_now(queues.put, "q", "New 100%")
+    database.write_now(queues.create, "q", queues.Settings(description="old words"))
+    database.write_now(queues.describe, "q", "New 100%")
 
     def search(text):
         return [one.name for one in database.read_now(queues.list_page, Listing(search=text)).rows]

@@ -122,3 +122,72 @@ async def test_a_token_is_of_one_query(experiments, queues, refusal):
 async def test_a_negative_page_size_is_refused(experiments, refusal):
     call = experiments.ListExperiments(experiment.ListExperimentsRequest(page_size=-1))
     assert type(await refusal(call)) is InvalidRequestError
+
+
+async def test_a_queue_has_an_environment_a_limit_and_a_priority(queues):
+    environment = queue.Environment(
+        defaults=queue.DefaultResources(num_cpus=0, num_gpus=0.5, labels={"zone": "b"}),
+        runtime_env_json='{"env_vars": {"A": "1"}}',
+        isolation="process",
+    )
+    made = await queues.CreateQueue(
+        queue.CreateQueueRequest(
+            name="gpu", environment=environment, max_started_jobs=4, priority=2
+        )
+    )
+    assert made.queue.environment == environment
+    found = (await queues.GetQueue(queue.GetQueueRequest(name="gpu"))).queue
+    assert found == made.queue
+    update = queue.UpdateQueueRequest(name="gpu", queue=queue.Queue(priority=-1, description="x"))
+    update.update_mask.paths.append("priority")
+    for changed in (True, False):
+        answer = await queues.UpdateQueue(update)
+        assert answer.changed is changed
+        assert (answer.queue.priority, answer.queue.snapshot) == (-1, 2)
+        assert (answer.queue.max_started_jobs, answer.queue.description) == (4, "")
+        assert answer.queue.environment == environment
+
+
+async def test_everything_wrong_with_a_queue_is_said_at_once(queues, refusal):
+    environment = queue.Environment(
+        defaults=queue.DefaultResources(num_gpus=1.5, memory=-1, resources={"GPU": 1}),
+        runtime_env_json='{"env_var": {"A": "1"}}',
+        isolation="container",
+    )
+    wanted = queue.CreateQueueRequest(name="a,b", environment=environment, max_started_jobs=-1)
+    error = await refusal(queues.CreateQueue(wanted))
+    assert type(error) is InvalidRequestError
+    for part in (
+        "comma",
+        "max_started_jobs must be 0",
+        "num_gpus must be a fraction below 1",
+        "memory must be a number of bytes",
+        "GPU has its own setting",
+        "did you mean env_vars?",
+        'isolation must be "process"',
+    ):
+        assert part in error.message
+    for text in ("{", "[]", '{"pip": NaN}', "[" * 100_000):
+        environment = queue.Environment(runtime_env_json=text)
+        call = queues.CreateQueue(queue.CreateQueueRequest(name="a", environment=environment))
+        assert "runtime_env" in (await refusal(call)).message
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "error", "said"),
+    [
+        ("default", ["name"], InvalidRequestError, "name cannot be changed"),
+        ("default", [], InvalidRequestError, "the mask names nothing"),
+        ("default", ["environment"], InvalidRequestError, "isolation must be"),
+        ("defualt", ["priority"], NotFoundError, "did you mean 'default'"),
+    ],
+)
+async def test_a_wrong_change_changes_nothing(queues, refusal, *, name, paths, error, said):
+    wrong = queue.Queue(environment=queue.Environment(isolation="none"), priority=3)
+    request = queue.UpdateQueueRequest(name=name, queue=wrong)
+    request.update_mask.paths.extend(paths)
+    refused = await refusal(queues.UpdateQueue(request))
+    assert type(refused) is error
+    assert said in refused.message
+    found = (await queues.GetQueue(queue.GetQueueRequest(name="default"))).queue
+    assert (found.snapshot, found.priority) == (1, 0)

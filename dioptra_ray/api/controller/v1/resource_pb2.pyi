@@ -200,7 +200,8 @@ class Difference(_message.Message):
     UNIFIED_FIELD_NUMBER: _builtins.int
     part: _builtins.str
     """What it is: "description", "file", "function_task", "artifact_task", "source", "plugin",
-    "type", "parameter", "artifact_input", "artifact_output", "task", "structure".
+    "type", "parameter", "artifact_input", "artifact_output", "task", "structure",
+    "environment", "max_started_jobs", "priority".
     """
     name: _builtins.str
     """Its name; empty where there is only one."""
