@@ -133,7 +133,8 @@ def register(  # noqa: PLR0913 - one keyword for each thing a task may declare
         resources: Custom Ray resources.
         parallel: Shares nothing but values with other steps, so it may run beside them.
         pure: Equal inputs give equal outputs and there are no other effects.
-        readonly: Never changes its inputs.
+        readonly: Never changes its inputs, so that arrays and tensors from other
+            processes need not be copied for it.
         retries: How often it may be repeated after a failure.
         timeout: Seconds, or text such as "2h", after which it is stopped.
     """

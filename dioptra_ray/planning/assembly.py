@@ -1,8 +1,9 @@
 """From groups of steps to the stages of a plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from dioptra_ray.planning.copying import find_copying
 from dioptra_ray.planning.nodes import Nodes
 from dioptra_ray.planning.options import PlanOptions
 from dioptra_ray.planning.plan import Resources, Stage, StageInput
@@ -36,12 +37,21 @@ def make_stages(
     if outputs and writer is None:
         exported.update(graph.contents)
     owner = nodes.owners()
+    copying = [
+        find_copying(
+            graph,
+            {*nodes.steps[node], *setups[node].replayed},
+            inputs[node],
+            graph.contents if node == writer else (),
+        )
+        for node in range(len(nodes.steps))
+    ]
     stages = [
         Stage(
             name=_name(node),
             steps=_named(graph, steps),
             setup=_named(graph, setups[node].replayed),
-            inputs=_stage_inputs(graph, owner, inputs[node]),
+            inputs=_stage_inputs(graph, owner, inputs[node], copying[node].readonly),
             after=tuple(_name(other) for other in members(above[node])),
             exports=_named(graph, [step for step in steps if step in exported]),
             workspace=tuple(_name(other) for other in members(above[node])),
@@ -50,7 +60,7 @@ def make_stages(
             max_retries=nodes.retries[node],
             timeout=_timeout(graph, [*setups[node].replayed, *steps]),
             step_timeouts=_step_timeouts(graph, [*setups[node].replayed, *steps]),
-            reason=story.reason(node, setups[node]),
+            reason=story.reason(node, setups[node], copying[node]),
         )
         for node, steps in enumerate(nodes.steps)
     ]
@@ -104,9 +114,15 @@ def _inputs(graph: StepGraph, nodes: Nodes, node: int, setup: Setup) -> list[int
 
 
 def _stage_inputs(
-    graph: StepGraph, owner: Mapping[int, int], taken: Sequence[int]
+    graph: StepGraph,
+    owner: Mapping[int, int],
+    taken: Sequence[int],
+    readonly: Collection[int] = (),
 ) -> tuple[StageInput, ...]:
-    return tuple(StageInput(stage=_name(owner[step]), step=graph.names[step]) for step in taken)
+    return tuple(
+        StageInput(stage=_name(owner[step]), step=graph.names[step], readonly=step in readonly)
+        for step in taken
+    )
 
 
 def _step_timeouts(graph: StepGraph, steps: Sequence[int]) -> tuple[tuple[str, float], ...]:

@@ -75,10 +75,13 @@ class StageInput:
     Attributes:
         stage: The producing stage.
         step: The producing step; all its outputs come.
+        readonly: Whether it need not be copied, since no step that it reaches in the
+            stage changes it.
     """
 
     stage: str
     step: str
+    readonly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

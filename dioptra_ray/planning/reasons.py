@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dioptra_ray.planning.binding import Binding
+from dioptra_ray.planning.copying import Copying
 from dioptra_ray.planning.nodes import Nodes
 from dioptra_ray.planning.plan import Mode
 from dioptra_ray.planning.resources import describe, difference, fits
@@ -32,12 +33,13 @@ class Story:
     mode: Mode
     too_many: bool
 
-    def reason(self, node: int, setup: Setup) -> str:
+    def reason(self, node: int, setup: Setup, copying: Copying) -> str:
         """Why the stage `node` has these steps, and why it is apart from those before it."""
         sentences = [
             *self._together(node),
             *self._apart(node),
             *self._setup(setup),
+            *self._copied(copying),
             *self._could_part(node),
         ]
         return " ".join(sentences)
@@ -130,6 +132,14 @@ class Story:
                 f"{self._names(setup.only_ordered)} cannot run here again; of what "
                 f"{'it does' if len(setup.only_ordered) == 1 else 'they do'} only files are seen."
             )
+
+    def _copied(self, copying: Copying) -> Iterable[str]:
+        """Values that a declaration of `readonly` does not keep from being copied."""
+        for producer, culprit in copying.copied[:_MOST_CUTS]:
+            blamed = "an artifact task takes it too"
+            if culprit is not None:
+                blamed = f"{self._names([culprit])}, which it may reach, is not declared readonly"
+            yield f"The value of {self._names([producer])} is copied, since {blamed}."
 
     def _could_part(self, node: int) -> Iterable[str]:
         """Bound steps on one level of the stage exchange nothing, even through others."""

@@ -79,7 +79,10 @@ def _stage_lines(stage: Stage, before: tuple[str, ...]) -> Iterator[str]:
     if before:
         yield f"    after          {', '.join(before)}"
     if stage.inputs:
-        taken = [f"{item.step} from {item.stage}" for item in stage.inputs]
+        taken = [
+            f"{item.step} from {item.stage}{' (read-only)' if item.readonly else ''}"
+            for item in stage.inputs
+        ]
         yield f"    takes          {_shortened(tuple(taken))}"
     if stage.artifacts:
         yield f"    writes         {_shortened(stage.artifacts)}"

@@ -22,6 +22,8 @@ DECLARATIONS: list[dict[str, Any]] = [
     {"labels": {"zone": "a"}},
     {"resources": {"tpu": 1}},
     {"parallel": True, "retries": 2},
+    {"parallel": True, "readonly": True},
+    {"num_gpus": 1, "readonly": True},
     {"retries": 1, "timeout": 5},
     {},
 ]
@@ -266,3 +268,30 @@ def test_pictures_show_every_stage_and_keep_reachability(
         direct = edges[stage.name]
         reached[stage.name] = {*direct, *(up for other in direct for up in reached[other])}
         assert reached[stage.name] == set(stage.after)
+
+
+@settings(max_examples=150, deadline=None)
+@given(descriptions(), MODES)
+def test_only_what_reaches_nothing_but_readers_is_readonly(
+    description: dict[str, Any], mode: str
+) -> None:
+    said = description["execution"]["steps"]
+    data = {step: found.data for step, found in links(description).items()}
+    for stage in plan_of(description, mode).stages:
+        here = {*stage.setup, *stage.steps}
+        contents = {f"${item.step}" for item in stage.inputs}
+        written = {
+            output["contents"]
+            for name, output in description.get("artifact_outputs", {}).items()
+            if name in stage.artifacts and output["contents"] in contents
+        }
+        for item in stage.inputs:
+            reached, grown = {item.step}, True
+            while grown:
+                more = {step for step in here if reached & set(data[step])}
+                grown = not more <= reached
+                reached |= more
+            takers = {step for step in here if item.step in data[step]}
+            readers = all(said.get(s, {}).get("readonly") for s in (reached & here) | takers)
+            expected = bool(takers) and readers and f"${item.step}" not in written
+            assert item.readonly == expected

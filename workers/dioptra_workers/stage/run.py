@@ -332,7 +332,7 @@ def _load_inputs(
     values: dict[str, dict[str, Any]] = {}
     for given, payload in zip(inputs, payloads, strict=True):
         try:
-            values[given.step] = load(payload)
+            values[given.step] = load(payload, readonly=given.readonly)
         except Exception as error:
             raise NotPicklableError.on_load(given.step, error) from error
     return values

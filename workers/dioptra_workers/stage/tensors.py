@@ -2,13 +2,16 @@
 
 torch pickles a storage by `torch.save` into the stream. Reducing storages ourselves keeps
 their bytes out of band, keeps tensors that share one storage sharing it, and makes CUDA
-tensors loadable on a node without a GPU. Imported only where torch is loaded already.
+tensors loadable on a node without a GPU. Where there is one they return to it. Imported
+only where torch is loaded already.
 """
 
+import ctypes
 import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.storage import TypedStorage, UntypedStorage
 
@@ -20,10 +23,40 @@ _Untyped: Any = UntypedStorage
 _Typed: Any = TypedStorage
 
 
-def _load_untyped(buffer: bytearray) -> Any:
-    if not buffer:
+def _load_untyped(buffer: Any, device: str = "cpu") -> Any:
+    view = memoryview(buffer)
+    if not view.nbytes:
         return _Untyped(0)
-    return torch.frombuffer(buffer, dtype=torch.uint8).untyped_storage()
+    if view.readonly:
+        view = _seen_as_writable(view)
+    storage = torch.frombuffer(view, dtype=torch.uint8).untyped_storage()
+    where = place(device, torch.cuda.device_count() if device != "cpu" else 0)
+    return storage if where == "cpu" else _moved(storage, where)
+
+
+def place(device: str, gpus: int) -> str:
+    """Where a storage goes that was on `device`, in a process that sees so many GPUs.
+
+    Back to where it was; a GPU of a number that is not here is the first one; and without
+    any GPU, as on every node where the stage has asked for none, to the CPU.
+    """
+    kind, _, index = device.partition(":")
+    if kind != "cuda" or not gpus:
+        return "cpu"
+    return device if int(index or 0) < gpus else "cuda:0"
+
+
+def _moved(storage: Any, device: str) -> Any:
+    flat: Any = torch.empty(0, dtype=torch.uint8).set_(storage)
+    return flat.to(device).untyped_storage()
+
+
+def _seen_as_writable(view: memoryview) -> memoryview:
+    """The same memory: torch knows no tensors that cannot be written, and would warn."""
+    address = np.frombuffer(view, dtype=np.uint8).ctypes.data
+    array = (ctypes.c_ubyte * view.nbytes).from_address(address)
+    array._owner = view  # noqa: SLF001 - keeps the memory for as long as torch has it
+    return memoryview(array)
 
 
 def _load_typed(untyped: Any, dtype: torch.dtype) -> Any:
@@ -32,7 +65,7 @@ def _load_typed(untyped: Any, dtype: torch.dtype) -> Any:
 
 def _reduce_untyped(storage: Any) -> Reduced:
     flat: Any = torch.empty(0, dtype=torch.uint8).set_(storage.cpu())
-    return _load_untyped, (pickle.PickleBuffer(flat.numpy()),)
+    return _load_untyped, (pickle.PickleBuffer(flat.numpy()), str(storage.device))
 
 
 def _reduce_typed(storage: Any) -> Reduced:
