@@ -54,7 +54,7 @@ def _moved(storage: Any, device: str) -> Any:
 def _seen_as_writable(view: memoryview) -> memoryview:
     """The same memory: torch knows no tensors that cannot be written, and would warn."""
     address = np.frombuffer(view, dtype=np.uint8).ctypes.data
-    array = (ctypes.c_ubyte * view.nbytes).from_address(address)
+    array: Any = (ctypes.c_ubyte * view.nbytes).from_address(address)
     array._owner = view  # noqa: SLF001 - keeps the memory for as long as torch has it
     return memoryview(array)
 
