@@ -6,7 +6,7 @@ steps that ran elsewhere into `outputs`.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,6 +104,28 @@ class Execution:
             enter_step(outer)
         if observer is not None:
             observer.step_finished(step)
+
+    def run_steps(self, steps: Sequence[str], *, kept: Collection[str]) -> None:
+        """Run steps one after another, and forget outputs once none of them needs them.
+
+        Args:
+            steps: In the order of execution; they are all that will run from now on.
+            kept: Steps whose outputs are needed afterwards.
+
+        Raises:
+            StepFailedError: One of them raised or exited, or could not be called.
+        """
+        uses = self.program.last_uses(steps)
+        needed = {name for names in uses.values() for name in names}.union(kept)
+        self._forget(tuple(self.outputs), needed)
+        for step in steps:
+            self.run_step(step)
+            self._forget(uses.get(step, ()), kept)
+
+    def _forget(self, names: Sequence[str], kept: Collection[str]) -> None:
+        for name in names:
+            if name not in kept:
+                self.outputs.pop(name, None)
 
     def write_artifact(self, name: str) -> Path:
         """Let the artifact task of an artifact output write its contents.

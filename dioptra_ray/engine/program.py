@@ -4,7 +4,7 @@ Reading invocations, references and output declarations is done once for each st
 may be shared by many executions of one description.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +13,14 @@ from dioptra_ray.engine.errors import (
     MissingTaskPluginNameError,
     TaskPluginNotFoundError,
 )
-from dioptra_ray.language.graph import parse_reference, read_invocation, unescape
+from dioptra_ray.language.graph import (
+    StepLinks,
+    find_references,
+    links,
+    parse_reference,
+    read_invocation,
+    unescape,
+)
 
 
 class Scope(Protocol):
@@ -57,6 +64,7 @@ class Program:
     def __init__(self, description: Mapping[str, Any]) -> None:
         self.description = description
         self._calls: dict[str, StepCall] = {}
+        self._links: dict[str, StepLinks] | None = None
 
     def call(self, step: str) -> StepCall:
         """How to call `step`.
@@ -68,6 +76,30 @@ class Program:
         if call is None:
             call = self._calls[step] = read_step(self.description, step)
         return call
+
+    def last_uses(self, steps: Sequence[str]) -> dict[str, list[str]]:
+        """Which outputs nothing needs any more after each of `steps`, run in this order.
+
+        A step is needed until all have run that refer to it or name it under
+        `dependencies`; all its outputs are, since one may hold what another stands for.
+        """
+        if self._links is None:
+            self._links = links(self.description)
+        last = {}
+        for step in steps:
+            found = self._links[step]
+            for name in (step, *found.data, *found.order_only):
+                last[name] = step
+        uses: dict[str, list[str]] = {}
+        for name, step in last.items():
+            uses.setdefault(step, []).append(name)
+        return uses
+
+    def contents(self, artifacts: Collection[str]) -> set[str]:
+        """The steps, among other names, that the contents of artifact outputs refer to."""
+        outputs = self.description.get("artifact_outputs") or {}
+        references = (find_references(outputs[name]["contents"]) for name in artifacts)
+        return {reference.name for found in references for reference in found}
 
 
 def read_step(description: Mapping[str, Any], step: str) -> StepCall:

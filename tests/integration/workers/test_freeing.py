@@ -8,9 +8,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MIB = 1 << 20
 SOURCE = """
-    import time
+    import time, weakref
     from pathlib import Path
     from dioptra import pyplugs
+    from dioptra_ray import current_job
+
+    taken = []
 
     @pyplugs.register
     def make():
@@ -32,11 +35,22 @@ SOURCE = """
     def hold(value, marker):
         wait_for(marker)
         return value
+
+    @pyplugs.register
+    def take(array):
+        taken.append(weakref.ref(array))
+        return int(array[0])
+
+    @pyplugs.register
+    def look(value):
+        current_job().log_metric("gone", taken[0]() is None)
 """
 TASKS = {
     "make": ([], "array"),
     "total": (["array", "marker"], "value"),
     "hold": (["value", "marker"], "value"),
+    "take": (["array"], "value"),
+    "look": (["value"], None),
 }
 
 
@@ -69,3 +83,12 @@ async def test_values_leave_the_object_store_after_their_last_taker(lab, describ
             pass  # asking takes its time
     (tmp_path / "go").touch()
     assert (await job.end()).outcome == "finished"
+
+
+async def test_a_value_leaves_its_process_after_its_last_step(lab, describe):
+    graph = {"made": {"make": {}}, "taken": {"take": "$made"}, "seen": {"look": "$taken"}}
+    steps = {name: {"memory": 1_000_000} for name in ("taken", "seen")}
+    ended, job = await lab.run(describe(graph, TASKS, execution={"steps": steps}), {"p": SOURCE})
+    assert ended.outcome == "finished", ended
+    assert [stage.steps for stage in job.plan.stages] == [("made",), ("taken", "seen")]
+    assert job.metric("gone") == 1

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -255,3 +256,91 @@ def test_each_step_is_announced(tasks, execution, caplog) -> None:
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "Running step: s")
     ]
+
+
+class Large:
+    """Something that can be watched."""
+
+
+def watching(tasks, **more):
+    """Tasks that make, use and watch; `watch` says which of what was made is still there."""
+    made: dict[str, weakref.ref[Large]] = {}
+
+    def make(name: str, *_: Any) -> Large:
+        value = Large()
+        made[name] = weakref.ref(value)
+        return value
+
+    def use(*values: Any) -> int:
+        return len(values)
+
+    def watch(*_: Any) -> list[str]:
+        return sorted(name for name, ref in made.items() if ref() is not None)
+
+    return tasks(make=make, use=use, watch=watch, **more)
+
+
+def test_outputs_are_freed_after_their_last_use(tasks, execution) -> None:
+    graph = {
+        "large": {"make": "large"},
+        "exported": {"make": "exported"},
+        "unused": {"make": "unused"},
+        "first": {"watch": []},
+        "size": {"use": "$large"},
+        "second": {"watch": "$size"},
+    }
+    run = execution({"tasks": watching(tasks), "graph": graph})
+    run.run_steps(tuple(graph), kept={"exported", "first", "second"})
+    assert run.outputs["first"] == {"value": ["exported", "large"]}
+    assert run.outputs["second"] == {"value": ["exported"]}
+    assert sorted(run.outputs) == ["exported", "first", "second"]
+
+
+def test_a_step_that_is_depended_on_keeps_what_it_made(tasks, execution) -> None:
+    graph = {
+        "folder": {"make": "folder"},
+        "later": {"task": "watch", "dependencies": ["folder"]},
+        "last": {"watch": []},
+    }
+    run = execution({"tasks": watching(tasks), "graph": graph})
+    run.run_steps(tuple(graph), kept={"later", "last"})
+    assert run.outputs == {"later": {"value": ["folder"]}, "last": {"value": []}}
+
+
+def test_one_output_that_is_needed_keeps_the_others_of_its_step(tasks, execution) -> None:
+    def pair() -> tuple[Any, int]:
+        value = Large()
+        return value, id(value)
+
+    described = watching(tasks) | tasks([{"value": "any"}, {"id": "any"}], pair=pair)
+    graph = {
+        "both": {"pair": []},
+        "size": {"use": "$both.id"},
+        "end": {"use": ["$size"]},
+    }
+    run = execution({"tasks": described, "graph": graph})
+    seen = []
+    run_step = run.run_step
+
+    def step(name: str) -> None:
+        seen.append(sorted(run.outputs))
+        run_step(name)
+
+    run.run_step = step  # type: ignore[method-assign]
+    run.run_steps(tuple(graph), kept=())
+    assert seen == [[], ["both"], ["size"]]
+    assert run.outputs == {}
+
+
+def test_what_came_from_elsewhere_is_freed_as_well(tasks, execution) -> None:
+    graph = {
+        "given": {"make": "given"},
+        "replayed": {"make": "replayed"},
+        "size": {"use": "$given"},
+        "seen": {"watch": "$size"},
+    }
+    run = execution({"tasks": watching(tasks), "graph": graph})
+    run.run_step("given")
+    run.run_step("replayed")
+    run.run_steps(("size", "seen"), kept={"seen"})
+    assert run.outputs == {"seen": {"value": []}}

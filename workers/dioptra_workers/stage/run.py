@@ -308,8 +308,9 @@ class _StageRun:
             self._replay(execution, stage.setup)
             # A replayed step's recorded outputs stay those of its first run.
             execution.outputs.update(given)
-            for step in stage.steps:
-                execution.run_step(step)
+            del given  # else nothing of it could be freed before the end
+            kept = {*stage.exports, *program.contents(stage.artifacts)}
+            execution.run_steps(stage.steps, kept=kept)
             stored = write_outputs(
                 request, execution, store=store, journal=self._journal, directory=self._work
             )
