@@ -109,6 +109,23 @@ def activate(plugin_set: PluginSet, *, fresh: bool = True) -> Iterator[None]:
         pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def get_ready(plugin_set: PluginSet) -> None:
+    """Do ahead, running no code of the set, what `activate_for_good` in a fork would do."""
+    residence = Residence(plugin_set.root)
+    residence.look_ahead()
+    with _lock:
+        _residences[plugin_set.key] = residence
+
+
+def activate_for_good(plugin_set: PluginSet) -> None:
+    """Make `plugin_set` the active one of a process that ends when its only job has.
+
+    Raises:
+        PreconditionError: Another set is active in this process.
+    """
+    _enter(plugin_set, fresh=False)
+
+
 def active_root() -> Path | None:
     """The root of the active set; None when none is active."""
     return _active.plugin_set.root if _active else None
@@ -206,7 +223,7 @@ def _take_out(active: _Activation, modules: Mapping[str, ModuleType]) -> None:
 
 def _displace(residence: Residence) -> dict[str, ModuleType]:
     """Take modules out of `sys.modules` that others imported under the set's names."""
-    if residence.names.isdisjoint(sys.modules):
+    if not any(name in sys.modules for name in residence.names):
         return {}
     taken = [name for name in sys.modules if name.partition(".")[0] in residence.names]
     return {name: sys.modules.pop(name) for name in taken}

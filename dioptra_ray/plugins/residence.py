@@ -1,9 +1,10 @@
 """What a process keeps of a plugin set while it is not active."""
 
+import contextlib
 import importlib
 import os
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,6 +67,18 @@ class Residence:
         if spec is not None and spec.loader is None and not below:
             spec.submodule_search_locations = [str(Path(self.root, name))]
         return watched(spec, self._warmth)
+
+    def look_ahead(self) -> None:
+        """Compile the modules, and find what there is to find; nothing is kept for a second job."""
+        self._warmth.give_up()
+        folders = [self.root, *(str(Path(self.root, name)) for name in self.names)]
+        for path in (None, folders):
+            # What is in each directory of the path is read when something is sought there.
+            PathFinder.find_spec("dioptra_no_such_module", path)
+        for file in Path(self.root).rglob("*.py"):
+            # What cannot be compiled fails, with the place, in the job that imports it.
+            with contextlib.suppress(Exception):
+                self._warmth.codes[str(file)] = SourceFileLoader("", str(file)).get_code("")
 
     def found(self) -> dict[str, ModuleType]:
         """The modules that the set has now in `sys.modules`."""

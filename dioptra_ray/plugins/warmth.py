@@ -63,6 +63,10 @@ class Warmth:
         self._before: _Observation = (False, None)
         self._known: dict[int, PluginInfo] = {}
 
+    def give_up(self) -> None:
+        """Look at nothing from now on: no other job comes."""
+        self._is_hopeless = True
+
     def begin(self) -> None:
         """A module is about to be executed, maybe by the import of another."""
         with self._lock:

@@ -155,6 +155,7 @@ async def test_a_crash_costs_the_stage_only_and_its_last_words_are_known(lab, de
     ended, job = await lab.run(isolated(describe, {"a": {"vanish": {}}}), {"p": SOURCE})
     assert (ended.outcome, ended.failure.reason) == ("failed", "PROCESS_DIED")
     assert ended.failure.step == "a"
+    assert ended.failure.exit_reason == "exit code 3"
     assert [line.message for line in job.logs] == ["last words"]
     assert job.phases == [("a", "running"), ("a", "failed")]
     assert lab.left_behind() == []

@@ -13,8 +13,9 @@ import signal
 import struct
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from dioptra_workers.stage import interpreter
 HIDDEN_VARIABLES = ("DIOPTRA_S3_ACCESS_KEY", "DIOPTRA_S3_SECRET_KEY", "RAY_AUTH_TOKEN")
 """Not for plugins: they reach artifacts through their job only."""
 
+
+_MASK = 0o022
 
 # Level, handlers, filters, propagate, disabled: there are many loggers, and little time.
 _LoggerState = tuple[int, list[logging.Handler], list[Any], bool, bool]
@@ -64,7 +67,7 @@ def pristine() -> Iterator[None]:
     directory = _current_directory()
     variables = os.environb.copy()
     arguments = list(sys.argv)
-    mask = os.umask(0o022)
+    mask = os.umask(_MASK)
     loggers = {logger: _state(logger) for logger in _loggers()}
     disabled = logging.root.manager.disable
     handlers = _signal_handlers()
@@ -93,6 +96,20 @@ def pristine() -> Iterator[None]:
             warnings.filters[:] = filters  # type: ignore[index]
             warnings._filters_mutated()  # type: ignore[attr-defined]  # noqa: SLF001
         interpreter.note()
+
+
+def settle() -> None:
+    """Be what a stage finds at first; for a process of its own, where nothing is undone."""
+    os.umask(_MASK)
+    sys.argv[1:] = []
+    reseed()
+
+
+def take_on(variables: Mapping[str, str]) -> None:
+    """Have these environment variables, but those that are not for plugins, and no other."""
+    os.environ.clear()
+    os.environ.update({k: v for k, v in variables.items() if k not in HIDDEN_VARIABLES})
+    time.tzset()
 
 
 def reseed() -> None:

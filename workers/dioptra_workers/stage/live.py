@@ -128,6 +128,11 @@ class LiveFeed:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def get_ready() -> None:
+    """Have the thread already that the first stage would start."""
+    _attendant()
+
+
 class _Attendant:
     """The one thread: starting one for each stage would cost more than a short stage."""
 

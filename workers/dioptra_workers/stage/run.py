@@ -8,7 +8,8 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from dioptra_ray import alias
 from dioptra_ray.context import CurrentJob, MetricPoint, bind
 from dioptra_ray.engine import Execution, Program
 from dioptra_ray.planning.plan import StageInput
-from dioptra_ray.plugins.activation import activate
+from dioptra_ray.plugins.activation import PluginSet, activate, activate_for_good
 from dioptra_ray.store import ArtifactStore, open_store
 from dioptra_workers.stage.artifacts import (
     foreign_inputs,
@@ -70,6 +71,7 @@ def run_stage(
     node: Node | None = None,
     push: Push | None = None,
     later: Callable[[Callable[[], None]], None] | None = None,
+    alone: bool = False,
 ) -> tuple[Any, ...]:
     """Run a stage.
 
@@ -81,6 +83,8 @@ def run_stage(
         push: Delivers events of a stage that runs for longer than a moment.
         later: Takes what has to be done before the next stage, but not before the answer;
             without it, that is done at once.
+        alone: The process has been settled for this stage, and ends after it: what the
+            stage does to it need not be undone.
 
     Returns:
         The report; if followed, the gate: whether the stage succeeded; a payload for each
@@ -90,7 +94,7 @@ def run_stage(
     first, last = len(stage.after), len(stage.after) + len(stage.inputs)
     if not all(arguments[:first]):
         return returns(request, StageReport(outcome="skipped"), None)
-    run = _StageRun(request, node or Node(), push)
+    run = _StageRun(request, node or Node(), push, alone=alone)
     report, made = run.run(arguments[first:last], arguments[last:])
     if later is None:
         run.clean_up()
@@ -158,8 +162,11 @@ class _Observer:
 class _StageRun:
     """One stage, from an empty directory to its report."""
 
-    def __init__(self, request: StageRequest, node: Node, push: Push | None) -> None:
+    def __init__(
+        self, request: StageRequest, node: Node, push: Push | None, *, alone: bool
+    ) -> None:
         self._request = request
+        self._alone = alone
         scratch = Path(request.places.scratch_dir)
         self._cache = scratch / "plugins"
         self._work = scratch / "stages" / request.directory
@@ -201,7 +208,7 @@ class _StageRun:
             # The feed ends after the interrupter: nothing interrupts what comes afterwards.
             with (
                 self._journal,
-                pristine(),
+                nullcontext() if self._alone else pristine(),
                 capture(self._journal, self._work),
                 swept(),
                 feed,
@@ -273,7 +280,7 @@ class _StageRun:
         values = read_foreign_inputs(foreign, store=store, cache=self._cache, directory=work)
         plugin_set = prepare(bundles, store=store, cache=self._cache)
         write_dioptra_folder(work, plugin_set, request.job)
-        with activate(plugin_set), intact():
+        with _for_good(plugin_set) if self._alone else _for_now(plugin_set):
             own = [given for given in needed if given.name not in values]
             values |= read_inputs(own, store=store, directory=work)
             return self._execute(plan.program, inputs, values, before, store)
@@ -325,6 +332,18 @@ class _StageRun:
         for step in setup:
             execution.run_step(step)
         self._observer.silent = False
+
+
+@contextmanager
+def _for_now(plugin_set: PluginSet) -> Iterator[None]:
+    with activate(plugin_set), intact():
+        yield
+
+
+@contextmanager
+def _for_good(plugin_set: PluginSet) -> Iterator[None]:
+    activate_for_good(plugin_set)
+    yield
 
 
 def _load_inputs(

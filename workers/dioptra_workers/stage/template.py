@@ -3,123 +3,123 @@
 It has imported what a stage needs, and what a plugin set imports from outside of it, but
 nothing of the set itself; it has one thread, no Ray, and has not looked for a GPU. For each
 stage its owner, a worker process, sends one descriptor, and a fork goes on with that. When
-the owner is gone, so is it, with everything that it has forked.
+the owner is gone, so is it, with everything that it has forked; so it is when nobody has
+wanted anything of it for long.
 
-    python -m dioptra_workers.stage.template DESCRIPTOR MODULE...
+    python -m dioptra_workers.stage.template DESCRIPTOR SETTINGS
 """
 
+import contextlib
 import ctypes
 import faulthandler
 import gc
 import importlib
+import json
 import os
-import select
 import signal
 import socket
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
 
 from dioptra_ray import alias
+from dioptra_ray.plugins.activation import PluginSet, get_ready
 from dioptra_ray.plugins.grafting import needed_names
-from dioptra_workers.stage import run
-from dioptra_workers.stage.channel import Channel
-from dioptra_workers.stage.environment import pristine
-from dioptra_workers.stage.events import Event
-from dioptra_workers.stage.interrupt import Kind
+from dioptra_workers.stage import capture, environment, run
+from dioptra_workers.stage.forking import DIE_WITH_PARENT, Forker
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSettings:
+    """What a template is made for.
+
+    Attributes:
+        key: Of the plugin set.
+        root: Where its plugins are.
+        store_url: The artifact store.
+        modules: What to import.
+        avoided: What not to import, after all: it would not survive a fork.
+    """
+
+    key: str
+    root: str
+    store_url: str
+    modules: tuple[str, ...]
+    avoided: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """From such text."""
+        values = json.loads(text)
+        for name in ("modules", "avoided"):
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Fork until the owner hangs up."""
     faulthandler.enable(file=2)  # in what is forked as well: a crash says what it was
-    owner = socket.socket(fileno=int(arguments[0]))
-    _warm_up(arguments[1:])
     libc = ctypes.CDLL(None)
-    libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    wakeup, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    children: set[int] = set()
-    owner.send(b"+")
-    while True:
-        ready, _, _ = select.select([owner.fileno(), wakeup], [], [])
-        if wakeup in ready:
-            os.read(wakeup, 1024)
-            _reap(children)
-        if owner.fileno() in ready:
-            _, descriptors, _, _ = socket.recv_fds(owner, 1, 1)
-            if not descriptors:
-                break
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-                for descriptor in (owner.fileno(), wakeup, woken):
-                    os.close(descriptor)
-                _be_fresh(descriptors[0])
-            children.add(pid)
-            os.close(descriptors[0])
-    for pid in children:
-        os.kill(pid, signal.SIGKILL)
-    os._exit(0)
+    libc.prctl(DIE_WITH_PARENT, signal.SIGTERM)
+    owner = socket.socket(fileno=int(arguments[0]))
+    _warm_up(TemplateSettings.from_json(arguments[1]), arguments)
+    Forker(owner, libc).serve()
 
 
-def _warm_up(modules: Sequence[str]) -> None:
+def _warm_up(settings: TemplateSettings, arguments: Sequence[str]) -> None:
     """Do what every fork would do again, and keep the garbage collector from undoing it."""
     alias.install()
     needed_names()  # of this process, not of plugins
-    _preload(modules)
+    if bad := _preload(settings.modules, settings.avoided):
+        _start_over(settings, bad, arguments)
     if "numpy" in sys.modules:
         _preload(["numpy.random"])
-    with pristine():
-        pass
+    run.store_of(settings.store_url)
+    get_ready(PluginSet(key=settings.key, root=Path(settings.root)))
+    capture.install()
+    environment.settle()
     gc.collect()
     gc.freeze()
 
 
-def _preload(modules: Sequence[str]) -> None:
+def _start_over(settings: TemplateSettings, bad: str, arguments: Sequence[str]) -> None:
+    """Become a template that has not imported this."""
+    again = replace(settings, avoided=(*settings.avoided, bad))
+    os.set_inheritable(int(arguments[0]), True)
+    command = [sys.executable, "-m", "dioptra_workers.stage.template"]
+    os.execv(sys.executable, [*command, arguments[0], again.to_json()])  # noqa: S606
+
+
+def _preload(modules: Iterable[str], avoided: Sequence[str] = ()) -> str:
+    """Import modules; stops at one that leaves what a fork does not have, and says which."""
     for name in modules:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                importlib.import_module(name)
-        except Exception:  # noqa: BLE001, S112 - the stage imports it again, and says so
+        if name in avoided:
             continue
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            # What cannot be imported is imported by the stage again, which says so.
+            warnings.simplefilter("ignore")
+            importlib.import_module(name)
+        if threading.active_count() > 1 or has_gpu():
+            return name
+    return ""
 
 
-def _reap(children: set[int]) -> None:
-    for pid in tuple(children):
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            children.discard(pid)
-
-
-def _be_fresh(descriptor: int) -> None:
-    """Run one stage in the present process, and end it."""
-    channel = Channel(socket.socket(fileno=descriptor))
-    try:
-        channel.send("ready")
-        environment, request, arguments, node = channel.receive()
-        os.environ.clear()
-        os.environ.update(environment)
-
-        def push(first: int, events: tuple[Event, ...]) -> Kind | None:
-            try:
-                channel.send(("push", (first, events)))
-                answer: Kind | None = channel.receive()
-            except (EOFError, OSError):
-                # Whoever wants to know is gone, and the template will be in a moment.
-                os.kill(os.getpid(), signal.SIGKILL)
-                raise
-            return answer
-
-        channel.send(("done", run.run_stage(request, *arguments, node=node, push=push)))
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(0)
+def has_gpu() -> bool:
+    """Whether this process has opened a GPU; a fork could not use it."""
+    with os.scandir("/proc/self/fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if str(Path(entry.path).readlink()).startswith(("/dev/nvidia", "/dev/kfd")):
+                    return True
+    return False
 
 
 if __name__ == "__main__":

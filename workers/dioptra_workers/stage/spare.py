@@ -1,0 +1,63 @@
+"""A fresh process, from its fork to its end: it waits for a stage, runs it, and is gone.
+
+It does before it waits whatever does not depend on the stage.
+"""
+
+import os
+import select
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+
+from dioptra_workers.stage import environment, live
+from dioptra_workers.stage.channel import Channel
+from dioptra_workers.stage.events import Event
+from dioptra_workers.stage.interrupt import Kind
+from dioptra_workers.stage.run import run_stage
+
+IDLE_SECONDS = 600.0
+"""So long it waits; its template leaves with it."""
+
+
+def be_fresh(descriptor: int) -> None:
+    """Run one stage in the present process, and end it."""
+    code = 1
+    try:
+        connection = socket.socket(fileno=descriptor)
+        channel = Channel(connection)
+        environment.settle()
+        live.get_ready()
+        channel.send(os.getpid())
+        readable, _, _ = select.select([connection], [], [], IDLE_SECONDS)
+        if readable:
+            _serve(channel)
+        code = 0
+    except (EOFError, OSError):
+        pass  # whoever wanted it is gone
+    except BaseException:  # noqa: BLE001 - nobody else would say it
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _serve(channel: Channel) -> None:
+    variables, request, arguments, node = channel.receive()
+    channel.send(("begun", None))
+    environment.take_on(variables)
+
+    def push(first: int, events: tuple[Event, ...]) -> Kind | None:
+        try:
+            channel.send(("push", (first, events)))
+            answer: Kind | None = channel.receive()
+        except (EOFError, OSError):
+            # Whoever wants to know is gone, and the template will be in a moment.
+            os.kill(os.getpid(), signal.SIGKILL)
+            raise
+        return answer
+
+    chores: list[Callable[[], None]] = []
+    results = run_stage(request, *arguments, node=node, push=push, later=chores.append, alone=True)
+    channel.send(("done", results))
+    for chore in chores:
+        chore()
