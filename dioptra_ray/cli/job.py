@@ -1,6 +1,8 @@
 """`dioptra-ray job`: submitting, watching and stopping jobs."""
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +22,7 @@ from dioptra_ray.cli.steps import show_steps
 from dioptra_ray.cli.submission import Submission, with_submission
 from dioptra_ray.cli.target import WATCH_PATIENCE, Target, with_target
 from dioptra_ray.cli.wording import place
-from dioptra_ray.errors import NotFoundError
+from dioptra_ray.errors import InvalidRequestError, NotFoundError
 from dioptra_ray.language.suggestions import did_you_mean
 from dioptra_ray.wire.jobs import JobRecord, LogRecord
 from dioptra_ray.wire.values import TextValue
@@ -212,6 +214,34 @@ def metrics(job_id: int, name: str, target: Target, output: Output) -> None:
     else:
         rows = [(one.name, one.step, one.value, one.graph_step, one.time) for one in points]
         output.table(["metric", "step", "value", "graph step", "time"], rows)
+
+
+@job.command()
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write it to this file instead of printing it.",
+)
+@with_target
+@with_output
+def timeline(job_id: int, out: Path | None, target: Target, output: Output) -> None:
+    """Show what ran where and when, as a trace that Perfetto (ui.perfetto.dev) opens."""
+    with target.connect() as client:
+        trace = client.jobs.timeline(job_id)
+    text = json.dumps(trace, ensure_ascii=False, allow_nan=False, indent=1)
+    if out is None:
+        click.echo(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequestError(f"cannot write {out}: {error.strerror}") from error
+    if output.is_json:
+        output.json({"file": out, "events": len(trace["traceEvents"])})
+    else:
+        output.line(f"{out} written: open it at https://ui.perfetto.dev")
 
 
 @job.command()

@@ -83,6 +83,10 @@ class Job:
         found = self._jobs.artifacts.list(job=self.id)
         return {artifact.name: artifact for artifact in sorted(found, key=lambda item: item.id)}
 
+    def timeline(self) -> dict[str, Any]:
+        """What has happened to it so far, as a trace that Perfetto opens; write it as JSON."""
+        return self._jobs.timeline(self.id)
+
     def refresh(self) -> Self:
         """Read it again."""
         self.record = self._jobs.get(self.id).record

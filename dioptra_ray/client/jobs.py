@@ -15,6 +15,7 @@ from dioptra_ray.client.merge import merge
 from dioptra_ray.client.paging import read_pages
 from dioptra_ray.client.requests import make
 from dioptra_ray.client.resume import resume
+from dioptra_ray.client.timeline import make_timeline
 from dioptra_ray.wire.artifacts import Artifact
 from dioptra_ray.wire.jobs import (
     JobEvent,
@@ -262,6 +263,25 @@ class Jobs:
             lambda cancellation: self.watch_logs(job, cancellation=cancellation),
             time_of=_time_of,
         )
+
+    def timeline(self, job: int) -> dict[str, Any]:
+        """Everything that has happened to a job so far, as a trace that Perfetto opens.
+
+        Returns:
+            Chrome's Trace Event Format, to be written as JSON.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        record = self.get(job).record
+        cancellation = Cancellation()
+        events = []
+        for event in self.watch(job, cancellation=cancellation):
+            events.append(event)
+            if 0 < record.last_event <= event.sequence:
+                break
+        cancellation.cancel()
+        return make_timeline(record, events)
 
     def _log_batches(
         self, job: int, after: int, cancellation: Cancellation | None

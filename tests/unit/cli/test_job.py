@@ -149,6 +149,20 @@ def test_show_as_text_and_as_json(remote, ended) -> None:
     assert shown["artifacts"][0]["id"] == 3
 
 
+def test_a_timeline_is_printed_or_written(remote, ended, tmp_path) -> None:
+    ended(FINISHED)
+    phases = {event["ph"] for event in remote("job", "timeline", 12).json["traceEvents"]}
+    assert {"M", "X"} <= phases
+    out = tmp_path / "trace.json"
+    assert "ui.perfetto.dev" in remote("job", "timeline", 12, "-o", out).out
+    assert json.loads(out.read_text())["otherData"]["job"] == 12
+    written = remote("job", "timeline", 12, "-o", out, "--format", "json").json
+    assert written["file"] == str(out)
+    ran = remote("job", "timeline", 12, "-o", tmp_path / "nowhere" / "trace.json")
+    assert ran.code == 1
+    assert "cannot write" in ran.err
+
+
 def test_metrics_keep_what_is_not_finite(remote, ended) -> None:
     ended(FINISHED)
     series = remote("job", "metrics", 12, "--format", "json").json["loss"]
