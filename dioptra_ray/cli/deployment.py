@@ -1,5 +1,6 @@
 """`dioptra-ray up`, `down` and `status`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def status(target: Target, output: Output) -> int:
             runner.name,
             ",".join(runner.queues),
             f"{runner.started_jobs}/{runner.slots}",
-            " ".join(_resource(name, count) for name, count in sorted(runner.resources.items())),
+            _resources(runner.resources),
             f"{(now - runner.last_seen).total_seconds():.0f}s ago" if runner.last_seen else None,
         )
         for runner in cluster.runners
@@ -131,6 +132,14 @@ def status(target: Target, output: Output) -> int:
         output.table(["runner", "queues", "jobs", "resources", "heard of"], rows)
     else:
         output.line("no runner is connected: jobs wait until one is")
+    nodes = [
+        (node.address, runner.name, _resources(node.resources), _labels(node.labels))
+        for runner in cluster.runners
+        for node in runner.nodes
+    ]
+    if nodes:
+        output.line()
+        output.table(["node", "runner", "resources", "labels"], nodes)
     return 0
 
 
@@ -148,6 +157,18 @@ def _say_what_is_left(state_dir: Path | None, output: Output) -> int:
     else:
         output.note("\ninterrupted; nothing runs now: `dioptra-ray up` starts it")
     return CANCELLED
+
+
+def _resources(resources: Mapping[str, float]) -> str:
+    """What people ask for; that a node is itself is no resource to them."""
+    named = {name: count for name, count in resources.items() if not name.startswith("node:")}
+    return " ".join(_resource(name, count) for name, count in sorted(named.items()))
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    """Those that somebody has given; Ray's own say nothing that is not in the id."""
+    given = {name: value for name, value in labels.items() if name != "ray.io/node-id"}
+    return " ".join(f"{name}={value}" for name, value in sorted(given.items()))
 
 
 def _resource(name: str, count: float) -> str:

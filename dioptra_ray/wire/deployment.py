@@ -91,6 +91,16 @@ class Imported(tuple[ImportedResource, ...]):  # noqa: SLOT001 - tuples can have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node of a Ray cluster, with all that it has, busy or not."""
+
+    id: str
+    address: str
+    resources: Mapping[str, float]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """A connected runner."""
 
@@ -101,6 +111,7 @@ class Runner:
     resources: Mapping[str, float]
     last_seen: datetime | None
     ray_address: str
+    nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,4 +188,14 @@ def _read_runner(message: cluster_service_pb2.Runner) -> Runner:
         resources=dict(message.resources),
         last_seen=find_time(message, "last_seen"),
         ray_address=message.ray_address,
+        nodes=tuple(map(_read_node, message.nodes)),
+    )
+
+
+def _read_node(message: cluster_service_pb2.Node) -> Node:
+    return Node(
+        id=message.id,
+        address=message.address,
+        resources=dict(message.resources),
+        labels=dict(message.labels),
     )

@@ -10,6 +10,26 @@ from dioptra_ray.api.controller.v1 import cluster_service_pb2_grpc as pb_grpc
 from dioptra_ray.wire.times import to_timestamp
 
 
+class Node(Protocol):
+    """What is known of a node."""
+
+    @property
+    def id(self) -> str:
+        """Ray's id of it."""
+
+    @property
+    def address(self) -> str:
+        """Its network address."""
+
+    @property
+    def resources(self) -> Mapping[str, float]:
+        """What it has altogether."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+
+
 class RunnerInfo(Protocol):
     """What is known of a connected runner; the scheduling hub has it."""
 
@@ -41,6 +61,10 @@ class RunnerInfo(Protocol):
     def ray_address(self) -> str:
         """Address of its Ray cluster."""
 
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes of its Ray cluster, by address."""
+
 
 class ClusterServicer(pb_grpc.ClusterServiceServicer):
     """Answers for the deployment."""
@@ -68,4 +92,8 @@ def _encode(runner: RunnerInfo) -> pb.Runner:
         resources=runner.resources,
         last_seen=to_timestamp(runner.last_seen),
         ray_address=runner.ray_address,
+        nodes=[
+            pb.Node(id=node.id, address=node.address, resources=node.resources, labels=node.labels)
+            for node in runner.nodes
+        ],
     )

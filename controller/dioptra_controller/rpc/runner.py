@@ -110,6 +110,7 @@ class RunnerServicer(pb_grpc.RunnerServiceServicer):
             match request.WhichOneof("message"):
                 case "heartbeat":
                     session.resources = dict(request.heartbeat.resources)
+                    session.nodes = messages.read_nodes(request.heartbeat.nodes)
                 case "reports":
                     await inbox.put(list(map(messages.read_report, request.reports.reports)))
                 case "hello":

@@ -1,6 +1,6 @@
 """What runners say and are told, as messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from dioptra_controller.jobs.reports import (
     LEVELS,
@@ -23,6 +23,7 @@ from dioptra_controller.scheduling.messages import (
     Lease,
     Message,
 )
+from dioptra_controller.scheduling.runners import Node
 from dioptra_controller.scheduling.sessions import Introduction
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
 from dioptra_ray.api.types.v1 import failure_pb2
@@ -64,7 +65,22 @@ def read_hello(hello: pb.Hello) -> Introduction:
         resources=dict(hello.resources),
         ray_address=hello.ray_address,
         leases=tuple(Lease(lease.job_id, lease.attempt) for lease in hello.leases),
+        nodes=read_nodes(hello.nodes),
     )
+
+
+def read_nodes(nodes: Iterable[pb.Node]) -> tuple[Node, ...]:
+    """The nodes of a runner's cluster, by address."""
+    found = (
+        Node(
+            id=node.id,
+            address=node.address,
+            resources=dict(node.resources),
+            labels=dict(node.labels),
+        )
+        for node in nodes
+    )
+    return tuple(sorted(found, key=lambda node: (node.address, node.id)))
 
 
 _LONGEST_NAME = 255

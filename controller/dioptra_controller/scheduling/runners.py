@@ -7,6 +7,16 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node of a Ray cluster that lives; the fields are those of the proto message."""
+
+    id: str
+    address: str
+    resources: Mapping[str, float]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerInfo:
     """A connected runner.
 
@@ -19,6 +29,7 @@ class RunnerInfo:
         resources: Resources of its Ray cluster by name.
         ray_address: Address of its Ray cluster.
         last_seen: When it was last heard of.
+        nodes: The nodes of its Ray cluster.
     """
 
     runner_id: str
@@ -29,6 +40,7 @@ class RunnerInfo:
     ray_address: str
     last_seen: dt.datetime
     started_jobs: int = 0
+    nodes: tuple[Node, ...] = ()
 
 
 ALL_QUEUES = "*"

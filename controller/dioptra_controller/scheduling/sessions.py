@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dioptra_controller.scheduling.messages import Lease, Message
-from dioptra_controller.scheduling.runners import RunnerInfo
+from dioptra_controller.scheduling.runners import Node, RunnerInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Introduction:
         resources: Resources of its Ray cluster by name.
         ray_address: Address of its Ray cluster.
         leases: What it still holds after a lost stream.
+        nodes: The nodes of its Ray cluster.
     """
 
     runner_id: str
@@ -30,6 +31,7 @@ class Introduction:
     resources: Mapping[str, float] = field(default_factory=dict)
     ray_address: str = ""
     leases: tuple[Lease, ...] = ()
+    nodes: tuple[Node, ...] = ()
 
 
 class Session:
@@ -42,6 +44,7 @@ class Session:
         self._held_back: list[Message] = []
         self.last_seen = dt.datetime.now(dt.UTC)
         self.resources = introduction.resources
+        self.nodes = introduction.nodes
         self._outbox: asyncio.Queue[Message | None] = asyncio.Queue()
 
     def welcome(self, first: Iterable[Message]) -> None:
@@ -75,6 +78,7 @@ class Session:
             slots=who.slots,
             started_jobs=self.started_jobs,
             resources=self.resources,
+            nodes=self.nodes,
             ray_address=who.ray_address,
             last_seen=self.last_seen,
         )

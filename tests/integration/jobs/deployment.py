@@ -290,8 +290,9 @@ class FakeRunner:
         while (await self.expect("acknowledgement")).sequence < self.sequence:
             pass
 
-    async def beat(self) -> None:
-        await self.call.write(pb.ConnectRequest(heartbeat=pb.Heartbeat(resources={"CPU": 2})))
+    async def beat(self, **fields: Any) -> None:
+        beat = pb.Heartbeat(resources={"CPU": 2}, **fields)
+        await self.call.write(pb.ConnectRequest(heartbeat=beat))
 
     async def finish(self, lease: pb.Lease, artifacts: tuple[str, ...] = ()) -> None:
         stored = [
