@@ -5,17 +5,17 @@ they run and when they commit. SQLite has one writer, so writes share one thread
 have their own. PostgreSQL uses a pool for both.
 """
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
+from dioptra_controller.database.lane import Lane
+from dioptra_controller.database.prepared import send
 from dioptra_ray.errors import InvalidRequestError, UnavailableError
 
 P = ParamSpec("P")
@@ -33,7 +33,7 @@ class Database:
     """One database and the threads that talk to it.
 
     A write commits before its awaitable returns; what it asked to `notify` about is
-    delivered after the commit and never before.
+    delivered after the commit and never before, also when nobody waits for it any more.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _set_pragmas)
             event.listen(self.engine, "begin", _begin)
-        self._writer = ThreadPoolExecutor(1 if self.is_sqlite else 8, "database-write")
-        self._reader = ThreadPoolExecutor(4, "database-read")
+        self._writers = Lane("database-write", 1 if self.is_sqlite else 8)
+        self._readers = Lane("database-read", 4)
 
     async def write(
         self,
@@ -72,17 +72,9 @@ class Database:
         Raises:
             UnavailableError: The database is locked or gone; nothing was written.
         """
-        loop = asyncio.get_running_loop()
-
-        def work() -> T:
-            result, notices = self.write_now(function, *args, **kwargs)
-            # From here, not after the await: a caller that is cancelled meanwhile has
-            # committed all the same.
-            if notices and self.on_commit is not None:
-                loop.call_soon_threadsafe(self.on_commit, notices)
-            return result
-
-        return await loop.run_in_executor(self._writer, work)
+        return await self._writers.run(
+            lambda: self.write_now(function, *args, **kwargs), self._committed
+        )
 
     async def read(
         self,
@@ -91,9 +83,8 @@ class Database:
         **kwargs: P.kwargs,
     ) -> T:
         """Run `function(connection, ...)` on a snapshot of the database."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._reader, lambda: self.read_now(function, *args, **kwargs)
+        return await self._readers.run(
+            lambda: self.read_now(function, *args, **kwargs), lambda result: result
         )
 
     def write_now(
@@ -120,13 +111,20 @@ class Database:
         """`read` on the calling thread."""
         with _translated(), self._readers_engine.connect() as connection:
             connection.info["writes"] = False
-            return function(connection, *args, **kwargs)
+            with connection.begin():
+                return function(connection, *args, **kwargs)
 
     def close(self) -> None:
         """Finish what runs, then close every connection."""
-        self._writer.shutdown()
-        self._reader.shutdown()
+        self._writers.close()
+        self._readers.close()
         self.engine.dispose()
+
+    def _committed(self, result: tuple[T, list[Any]]) -> T:
+        value, notices = result
+        if notices and self.on_commit is not None:
+            self.on_commit(notices)
+        return value
 
 
 def notify(connection: sqlalchemy.Connection, notice: Any) -> None:
@@ -212,4 +210,4 @@ def _use_wal(cursor: Any) -> None:
 def _begin(connection: sqlalchemy.Connection) -> None:
     # A write that begins deferred can fail to upgrade its lock half-way.
     writes = connection.info.get("writes", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    send(connection, "BEGIN IMMEDIATE" if writes else "BEGIN")

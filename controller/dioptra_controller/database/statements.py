@@ -1,10 +1,13 @@
 """Statements that SQLite and PostgreSQL both know but SQLAlchemy has no common word for."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy.dialects import postgresql, sqlite
+
+from dioptra_controller.database.prepared import Prepared
 
 
 def insert_if_new(
@@ -19,14 +22,21 @@ def insert_if_new(
     Two transactions that insert the same at once do not fail: the second waits for the
     first and then gets None.
     """
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = (
+    statement = _insert_if_new(table, tuple(unique), is_sqlite=connection.dialect.name == "sqlite")
+    row = statement.first(connection, values)
+    return None if row is None else row[0]
+
+
+@functools.cache
+def _insert_if_new(
+    table: sqlalchemy.Table, unique: tuple[str, ...], *, is_sqlite: bool
+) -> Prepared:
+    dialect = sqlite if is_sqlite else postgresql
+    return Prepared(
         dialect.insert(table)
-        .values(**values)
-        .on_conflict_do_nothing(index_elements=list(unique))
+        .on_conflict_do_nothing(index_elements=unique)
         .returning(next(iter(table.primary_key.columns)))
     )
-    return connection.execute(statement).scalar_one_or_none()
 
 
 def contains(column: sqlalchemy.ColumnElement[str], text: str) -> sqlalchemy.ColumnElement[bool]:

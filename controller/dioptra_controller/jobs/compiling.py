@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller.database.job_tables import PLANS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.database.registry_tables import ENTRYPOINT_SNAPSHOTS, ENTRYPOINTS
 from dioptra_controller.database.statements import insert_if_new
 from dioptra_controller.jobs.parameters import Parameters, read_parameters
@@ -116,20 +117,22 @@ class Compiler:
 
 
 _KNOWN_PLAN = sa.select(PLANS.c.digest).where(PLANS.c.digest == sa.bindparam("digest"))
-_NEWEST = (
+_FIND = (
     sa.select(ENTRYPOINT_SNAPSHOTS.c.id)
     .join(ENTRYPOINTS, ENTRYPOINTS.c.id == ENTRYPOINT_SNAPSHOTS.c.entrypoint_id)
     .where(ENTRYPOINTS.c.name == sa.bindparam("entrypoint"))
     .order_by(ENTRYPOINT_SNAPSHOTS.c.number.desc())
     .limit(1)
 )
-_NUMBERED = _NEWEST.where(ENTRYPOINT_SNAPSHOTS.c.number == sa.bindparam("number"))
+_NEWEST = Prepared(_FIND)
+_NUMBERED = Prepared(_FIND.where(ENTRYPOINT_SNAPSHOTS.c.number == sa.bindparam("number")))
 
 
 def _find_snapshot(connection: sa.Connection, name: str, number: int) -> int | None:
     query = _NUMBERED if number else _NEWEST
     values = {"entrypoint": name, "number": number} if number else {"entrypoint": name}
-    return connection.execute(query, values).scalar_one_or_none()
+    found = query.first(connection, values)
+    return None if found is None else int(found.id)
 
 
 def _check(snapshot: entrypoints.EntrypointSnapshot) -> CheckedEntrypoint:

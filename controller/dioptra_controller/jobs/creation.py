@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs import artifact_inputs
 from dioptra_controller.jobs.choices import check_choices
 from dioptra_controller.jobs.compiling import Compiler
@@ -139,7 +140,7 @@ def refuse(message: str, issues: Sequence[Issue]) -> None:
     raise InvalidDescriptionError(message, issues)
 
 
-_INSERT = sa.insert(JOBS).returning(JOBS.c.id)
+_INSERT = Prepared(sa.insert(JOBS).returning(JOBS.c.id))
 
 
 def insert_job(
@@ -155,7 +156,7 @@ def insert_job(
         "last_event": 1,
         "last_log": 0,
     }
-    job_id = int(connection.execute(_INSERT, values).scalar_one())
+    job_id = int(_INSERT.first(connection, values).id)
     ledger = Ledger(connection, now)
     job = OpenJob(
         id=job_id, life=JobLife(), timeout_seconds=values["timeout_seconds"], last_event=1

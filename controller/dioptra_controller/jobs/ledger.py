@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOB_EVENTS, JOB_LOGS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs import events, metrics, open_jobs, sweep_counts
 from dioptra_controller.jobs.notices import (
     JobChanged,
@@ -33,8 +34,8 @@ from dioptra_ray.context import METRIC_NAME_RULE, is_metric_name
 
 _LONGEST_IN = 500
 _LONGEST_SHOWN = 80
-_INSERT_EVENT = sa.insert(JOB_EVENTS)
-_INSERT_LOG = sa.insert(JOB_LOGS)
+_INSERT_EVENT = Prepared(sa.insert(JOB_EVENTS))
+_INSERT_LOG = Prepared(sa.insert(JOB_LOGS))
 
 
 class Ledger:
@@ -165,9 +166,9 @@ class Ledger:
         if self._changed:
             open_jobs.write(self.connection, self._changed.values())
         if self._events:
-            self.connection.execute(_INSERT_EVENT, self._events)
+            _INSERT_EVENT.run(self.connection, *self._events)
         if self._logs:
-            self.connection.execute(_INSERT_LOG, self._logs)
+            _INSERT_LOG.run(self.connection, *self._logs)
         if self._metrics:
             metrics.store(self.connection, self._metrics)
         for notice in self._notices:

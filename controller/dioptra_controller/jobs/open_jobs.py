@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs.events import Progress
 from dioptra_controller.jobs.reports import Failure
 from dioptra_controller.jobs.saved_stages import SavedStage, write_saved
@@ -47,7 +48,8 @@ _CHANGING = (
 )
 _SELECT = sa.select(*_COLUMNS).order_by(JOBS.c.id).with_for_update()
 _BY_ID = _SELECT.where(JOBS.c.id.in_(sa.bindparam("ids", expanding=True)))
-_UPDATE = (
+_ONE = Prepared(_SELECT.where(JOBS.c.id == sa.bindparam("job_id")))
+_UPDATE = Prepared(
     sa.update(JOBS)
     .where(JOBS.c.id == sa.bindparam("job_id"))
     .values({name: sa.bindparam(f"new_{name}") for name in _CHANGING})
@@ -94,12 +96,16 @@ def read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[O
 
 def read_by_id(connection: sa.Connection, ids: Sequence[int]) -> list[OpenJob]:
     """Lock and read jobs; those that do not exist are left out."""
-    return [_read_row(row) for row in connection.execute(_BY_ID, {"ids": ids})]
+    if len(ids) == 1:
+        rows = _ONE.all(connection, {"job_id": ids[0]})
+    else:
+        rows = connection.execute(_BY_ID, {"ids": ids}).all()
+    return [_read_row(row) for row in rows]
 
 
 def write(connection: sa.Connection, jobs: Iterable[OpenJob]) -> None:
     """Write the changing columns of at least one job."""
-    connection.execute(_UPDATE, [_write_row(job) for job in jobs])
+    _UPDATE.run(connection, *map(_write_row, jobs))
 
 
 def _read_row(row: Any) -> OpenJob:

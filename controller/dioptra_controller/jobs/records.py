@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dioptra_controller import paging
 from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs.events import Progress
 from dioptra_controller.jobs.outline import Outline, Outlines
 from dioptra_controller.jobs.reports import Failure
@@ -61,7 +62,7 @@ class JobFilter:
     sweep_id: int = 0
 
 
-_ONE = sa.select(JOBS).where(JOBS.c.id == sa.bindparam("job"))
+_ONE = Prepared(sa.select(JOBS).where(JOBS.c.id == sa.bindparam("job")))
 
 
 def get(connection: sa.Connection, job_id: int, outlines: Outlines) -> JobRecord:
@@ -70,7 +71,7 @@ def get(connection: sa.Connection, job_id: int, outlines: Outlines) -> JobRecord
     Raises:
         NotFoundError: There is no such job.
     """
-    row = connection.execute(_ONE, {"job": job_id}).one_or_none()
+    row = _ONE.first(connection, {"job": job_id})
     if row is None:
         raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
     return _read(row, outlines.get(connection, row.plan_digest))

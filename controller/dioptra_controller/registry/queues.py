@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping
 from dioptra_controller import paging
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.database.registry_tables import QUEUE_SNAPSHOTS, QUEUES
 from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.registry import names, snapshots
@@ -176,13 +177,13 @@ def get_id(connection: sqlalchemy.Connection, name: str) -> int:
 
 def get_environment(connection: sqlalchemy.Connection, name: str) -> Environment:
     """Where and with what jobs run that are submitted to a queue now; see `get`."""
-    found = connection.execute(_ENVIRONMENT, {"queue": name}).scalar_one_or_none()
+    found = _ENVIRONMENT.first(connection, {"queue": name})
     if found is None:
         raise snapshots.not_found(connection, SERIES, name)
-    return _load_environment(found)
+    return _load_environment(found[0])
 
 
-_ENVIRONMENT = (
+_ENVIRONMENT = Prepared(
     sqlalchemy.select(sqlalchemy.type_coerce(QUEUE_SNAPSHOTS.c.environment, sqlalchemy.Text))
     .join(QUEUES, QUEUES.c.id == QUEUE_SNAPSHOTS.c.queue_id)
     .where(QUEUES.c.name == sqlalchemy.bindparam("queue"))

@@ -6,11 +6,18 @@ from collections.abc import Callable
 
 import sqlalchemy
 
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.database.registry_tables import REQUESTS
 from dioptra_controller.database.statements import insert_if_new
 from dioptra_ray.errors import InvalidRequestError
 
 MAX_LENGTH = 128
+
+_FINISH = Prepared(
+    REQUESTS.update()
+    .where(REQUESTS.c.request_id == sqlalchemy.bindparam("request"))
+    .values(result=sqlalchemy.bindparam("found"))
+)
 
 
 def once(
@@ -49,9 +56,7 @@ def once(
     if claimed is None:
         return _recall(connection, request_id, method, digest)
     result = create()
-    connection.execute(
-        REQUESTS.update().where(REQUESTS.c.request_id == request_id).values(result=result)
-    )
+    _FINISH.run(connection, {"request": request_id, "found": result})
     return result
 
 

@@ -7,6 +7,7 @@ number mean one snapshot for ever.
 """
 
 import datetime as dt
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import RowMapping, Table, func, select
 
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.database.statements import insert_if_new
 from dioptra_controller.registry import names
 from dioptra_ray.errors import AlreadyExistsError, NotFoundError
@@ -161,11 +163,15 @@ def get_head_id(connection: sqlalchemy.Connection, series: Series, name: str) ->
     Raises:
         NotFoundError: There is no such name.
     """
-    query = select(series.heads.c.id).where(series.heads.c.name == name)
-    found = connection.execute(query).scalar_one_or_none()
+    found = _find_head(series.heads).first(connection, {"wanted": name})
     if found is None:
         raise not_found(connection, series, name)
-    return int(found)
+    return int(found.id)
+
+
+@functools.cache
+def _find_head(heads: sqlalchemy.Table) -> Prepared:
+    return Prepared(select(heads.c.id).where(heads.c.name == sqlalchemy.bindparam("wanted")))
 
 
 def get_row(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
@@ -41,8 +42,8 @@ _COLUMNS = (
 )
 
 
-_LEASEHOLDERS = (
-    sa.select(JOBS.c.runner_id, sa.func.count())
+_LEASEHOLDERS = Prepared(
+    sa.select(JOBS.c.runner_id, sa.func.count().label("held"))
     .where(JOBS.c.state == JobState.STARTED.value)
     .group_by(JOBS.c.runner_id)
 )
@@ -111,7 +112,7 @@ def list_rooms(runners: Iterable[Introduction], held: Mapping[str, int]) -> list
 
 def list_leaseholders(connection: sa.Connection) -> dict[str, int]:
     """How many jobs each runner holds that holds any, connected or not."""
-    return dict(iter(connection.execute(_LEASEHOLDERS)))
+    return {row.runner_id: row.held for row in _LEASEHOLDERS.all(connection, {})}
 
 
 def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[Assignment]:

@@ -78,7 +78,6 @@ class Hub:
         # Taking leases back and greeting their holder must not overlap.
         self._lease_lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._writes: set[asyncio.Task[Any]] = set()
 
     async def start(self, lease_seconds: float, *, forget_runners: bool = False) -> None:
         """Begin to assign jobs and to mind leases, those of the time before included.
@@ -104,7 +103,7 @@ class Hub:
             session.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._writes, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
     def committed(self, notices: Iterable[Any]) -> None:
@@ -137,11 +136,8 @@ class Hub:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """`Database.write` whose notices are delivered even when the caller goes away."""
-        task = asyncio.create_task(self._database.write(function, *args, **kwargs))
-        self._writes.add(task)
-        task.add_done_callback(self._written)
-        return await asyncio.shield(task)
+        """Write to the database; see `Database.write`."""
+        return await self._database.write(function, *args, **kwargs)
 
     async def create(self, function: Callable[[sa.Connection, Sequence[Introduction]], T]) -> T:
         """`write` something that makes a job, with the runners that it may be given to."""
@@ -276,9 +272,3 @@ class Hub:
             return True
         await asyncio.sleep(_RETRY_SECONDS)
         return False
-
-    def _written(self, task: asyncio.Task[Any]) -> None:
-        self._writes.discard(task)
-        if not task.cancelled():
-            # Whoever waits gets the error; nobody has to.
-            task.exception()

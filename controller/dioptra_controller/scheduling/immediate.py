@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.saved_stages import read_saved
@@ -24,16 +25,18 @@ from dioptra_controller.scheduling.decision import WaitingJob, decide
 from dioptra_controller.scheduling.messages import Assignment, Lease
 from dioptra_controller.scheduling.sessions import Introduction
 
-_OTHERS = sa.union_all(
-    sa.select(JOBS.c.id).where(
-        JOBS.c.state == JobState.QUEUED.value,
-        JOBS.c.queue == sa.bindparam("queue"),
-        JOBS.c.id != sa.bindparam("job"),
-    ),
-    sa.select(SWEEPS.c.id).where(
-        SWEEPS.c.state == SweepState.STARTED.value, SWEEPS.c.queue == sa.bindparam("queue")
-    ),
-).limit(1)
+_OTHERS = Prepared(
+    sa.union_all(
+        sa.select(JOBS.c.id).where(
+            JOBS.c.state == JobState.QUEUED.value,
+            JOBS.c.queue == sa.bindparam("queue"),
+            JOBS.c.id != sa.bindparam("job"),
+        ),
+        sa.select(SWEEPS.c.id).where(
+            SWEEPS.c.state == SweepState.STARTED.value, SWEEPS.c.queue == sa.bindparam("queue")
+        ),
+    ).limit(1)
+)
 
 
 def start(
@@ -44,7 +47,7 @@ def start(
     The runner hears of it when the transaction commits.
     """
     connection = ledger.connection
-    if connection.execute(_OTHERS, {"queue": row["queue"], "job": job.id}).first() is not None:
+    if _OTHERS.first(connection, {"queue": row["queue"], "job": job.id}) is not None:
         return False
     rooms = list_rooms(runners, list_leaseholders(connection))
     grants = decide(rooms, [WaitingJob(job_id=job.id, queue=row["queue"])], ())

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.job_tables import JOBS, RUNNERS
+from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.outline import Outlines
@@ -22,6 +23,12 @@ from dioptra_controller.jobs.reports import (
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange
 from dioptra_ray.errors import DioptraError, InvalidRequestError, PreconditionError
+
+_OF_RUNNER = RUNNERS.c.runner_id == sa.bindparam("runner")
+_COMMITTED = Prepared(sa.select(RUNNERS.c.committed_sequence).where(_OF_RUNNER).with_for_update())
+_COMMIT = Prepared(
+    sa.update(RUNNERS).where(_OF_RUNNER).values(committed_sequence=sa.bindparam("sequence"))
+)
 
 
 def commit_reports(
@@ -41,14 +48,14 @@ def commit_reports(
         PreconditionError: The runner has not said hello.
         InvalidRequestError: A report is missing before one of these.
     """
-    query = sa.select(RUNNERS.c.committed_sequence).where(RUNNERS.c.runner_id == runner_id)
-    committed = connection.execute(query.with_for_update()).scalar_one_or_none()
-    if committed is None:
+    known = _COMMITTED.first(connection, {"runner": runner_id})
+    if known is None:
         raise PreconditionError(f"runner {runner_id!r} is not known; say hello first")
+    committed = int(known.committed_sequence)
     fresh = [report for report in reports if report.sequence > committed]
     _check_dense(committed, fresh)
     if not fresh:
-        return int(committed)
+        return committed
     ledger = Ledger(connection, now)
     jobs = ledger.open(report.job_id for report in fresh)
     for report in fresh:
@@ -66,11 +73,7 @@ def commit_reports(
                 case AttemptEnd():
                     _end(ledger, job, happening, outlines)
     ledger.write()
-    connection.execute(
-        sa.update(RUNNERS)
-        .where(RUNNERS.c.runner_id == runner_id)
-        .values(committed_sequence=fresh[-1].sequence)
-    )
+    _COMMIT.run(connection, {"runner": runner_id, "sequence": fresh[-1].sequence})
     return fresh[-1].sequence
 
 
