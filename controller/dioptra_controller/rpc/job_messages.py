@@ -118,7 +118,7 @@ def write_end(job: JobRecord, runners: Iterable[RunnerInfo]) -> job_service_pb2.
         sequence=job.last_event,
         event_time=to_timestamp(job.progress.end_time or job.create_time),
     )
-    message.job_state_changed.job.CopyFrom(write_job(job, runners))
+    message.job_state_changed.job.CopyFrom(write_job(job, runners, job.progress))
     return message
 
 
