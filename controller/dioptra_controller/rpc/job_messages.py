@@ -59,9 +59,13 @@ def read_filter(request: job_service_pb2.ListJobsRequest) -> JobFilter:
 
 
 def write_job(
-    job: JobRecord, runners: Iterable[RunnerInfo], progress: Progress | None = None
+    job: JobRecord,
+    runners: Iterable[RunnerInfo],
+    progress: Progress | None = None,
+    *,
+    last_event: int = 0,
 ) -> job_pb2.Job:
-    """A job, as it is or as it was at some progress."""
+    """A job, as it is or as it was at some progress, with the event that told of it."""
     now = progress or job.progress
     queued = now.state is JobState.QUEUED
     return job_pb2.Job(
@@ -90,7 +94,7 @@ def write_job(
         artifacts=now.artifacts,
         reused_stages=job.reused_stages,
         saved_stages=now.saved_stages,
-        last_event_sequence=0 if progress else job.last_event,
+        last_event_sequence=last_event if progress else job.last_event,
     )
 
 
@@ -103,7 +107,9 @@ def write_event(
     )
     match event.content:
         case Progress() as progress:
-            message.job_state_changed.job.CopyFrom(write_job(job, runners, progress))
+            message.job_state_changed.job.CopyFrom(
+                write_job(job, runners, progress, last_event=event.sequence)
+            )
         case StepMoved(step=name, status=status, attempt=attempt):
             message.step_state_changed.step.CopyFrom(write_step(_find_step(job, name), status))
             message.step_state_changed.attempt = attempt
@@ -118,7 +124,7 @@ def write_end(job: JobRecord, runners: Iterable[RunnerInfo]) -> job_service_pb2.
         sequence=job.last_event,
         event_time=to_timestamp(job.progress.end_time or job.create_time),
     )
-    message.job_state_changed.job.CopyFrom(write_job(job, runners, job.progress))
+    message.job_state_changed.job.CopyFrom(write_job(job, runners))
     return message
 
 
