@@ -78,4 +78,8 @@ async def test_who_waits_for_the_end_gets_the_last_event_only(
     (event,) = await (waiting or wait())
     every = [e async for e in deployment.jobs.WatchJob(job_pb.WatchJobRequest(id=created.id))]
     assert event == every[-1]
-    assert event.job_state_changed.job == await deployment.get_job(created.id)
+    assert event.sequence == every[-1].sequence
+    job = await deployment.get_job(created.id)
+    assert job.last_event_sequence == event.sequence
+    job.ClearField("last_event_sequence")  # which events do not have
+    assert event.job_state_changed.job == job
