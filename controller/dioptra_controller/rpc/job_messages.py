@@ -59,13 +59,9 @@ def read_filter(request: job_service_pb2.ListJobsRequest) -> JobFilter:
 
 
 def write_job(
-    job: JobRecord,
-    runners: Iterable[RunnerInfo],
-    progress: Progress | None = None,
-    *,
-    last_event: int = 0,
+    job: JobRecord, runners: Iterable[RunnerInfo], progress: Progress | None = None
 ) -> job_pb2.Job:
-    """A job, as it is or as it was at some progress, with the event that told of it."""
+    """A job, as it is or as it was at some progress."""
     now = progress or job.progress
     queued = now.state is JobState.QUEUED
     return job_pb2.Job(
@@ -94,7 +90,7 @@ def write_job(
         artifacts=now.artifacts,
         reused_stages=job.reused_stages,
         saved_stages=now.saved_stages,
-        last_event_sequence=last_event if progress else job.last_event,
+        last_event_sequence=0 if progress else job.last_event,
     )
 
 
@@ -107,9 +103,7 @@ def write_event(
     )
     match event.content:
         case Progress() as progress:
-            message.job_state_changed.job.CopyFrom(
-                write_job(job, runners, progress, last_event=event.sequence)
-            )
+            message.job_state_changed.job.CopyFrom(write_job(job, runners, progress))
         case StepMoved(step=name, status=status, attempt=attempt):
             message.step_state_changed.step.CopyFrom(write_step(_find_step(job, name), status))
             message.step_state_changed.attempt = attempt
@@ -124,7 +118,7 @@ def write_end(job: JobRecord, runners: Iterable[RunnerInfo]) -> job_service_pb2.
         sequence=job.last_event,
         event_time=to_timestamp(job.progress.end_time or job.create_time),
     )
-    message.job_state_changed.job.CopyFrom(write_job(job, runners))
+    message.job_state_changed.job.CopyFrom(write_job(job, runners, job.progress))
     return message
 
 
