@@ -1,50 +1,456 @@
 """Files that travel between stages."""
 
 import os
+import socket
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from dioptra_workers.stage.workspace import apply_delta, pack_delta, stamps
+import pytest
 
-
-def test_only_what_is_new_or_changed_travels(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    (source / "sub").mkdir(parents=True)
-    target.mkdir()
-    (source / "old").write_text("old")
-    (source / "changed").write_text("before")
-    before = stamps(source)
-    (source / "changed").write_text("after!")
-    (source / "sub" / "new").write_text("new")
-    (source / "empty").mkdir()
-    (source / "script").write_text("#!/bin/sh")
-    (source / "script").chmod(0o755)
-    (source / ".dioptra").mkdir()
-    (source / ".dioptra" / "own").write_text("ours")
-    apply_delta(target, pack_delta(source, before))
-    found = sorted(str(path.relative_to(target)) for path in target.rglob("*"))
-    assert found == ["changed", "empty", "script", "sub", "sub/new"]
-    assert (target / "changed").read_text() == "after!"
-    assert os.access(target / "script", os.X_OK)
+from dioptra_ray.errors import ConflictError, DataLossError
+from dioptra_ray.store import open_store, scratch_folder
+from dioptra_workers.stage import packing
+from dioptra_workers.stage.delta import Delta, read_delta, rehome, write_delta
+from dioptra_workers.stage.laying import lay_out
+from dioptra_workers.stage.merging import merge
+from dioptra_workers.stage.packing import Author, pack
+from dioptra_workers.stage.payload import Payload
+from dioptra_workers.stage.scratch import Scratch
+from dioptra_workers.stage.workspace import remove, scan
 
 
-def test_links_into_the_directory_lead_into_the_other_one(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    (source / "sub").mkdir(parents=True)
-    target.mkdir()
-    (source / "data").write_text("data")
-    (source / "sub" / "inside").symlink_to(source / "data")
-    (source / "relative").symlink_to("data")
-    (source / "outside").symlink_to("/etc/hostname")
-    apply_delta(target, pack_delta(source, {}))
-    assert (target / "sub" / "inside").resolve() == target / "data"
-    assert (target / "relative").resolve() == target / "data"
-    assert (target / "outside").readlink().as_posix() == "/etc/hostname"
+@dataclass
+class Job:
+    """Stages, each in a directory of its own, one after another."""
+
+    folder: Path
+    scratch: Scratch
+    deltas: dict[str, Payload] = field(default_factory=dict)
+    after: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def stage(self, name, steps, *before):
+        """Run a stage: what it finds is laid out, `steps` changes it, its delta is packed."""
+        root = self.folder / name
+        root.mkdir()
+        (root / "parameters.json").write_text("{}")
+        known = [other for other in self.deltas if other in before]
+        tree, conflicts = merge([read_delta(self.deltas[other]) for other in known])
+        lay_out(root, tree, self.scratch)
+        self.warnings += map(str, conflicts)
+        stamps = scan(root).stamps
+        steps(root)
+        author = Author(stage=name, label=f"{name} (step {name})", after=before)
+        delta = pack(root, stamps, author, self.scratch, self.warnings.append)
+        self.deltas[name], self.after[name] = write_delta(delta), before
+        return root
+
+    def delta(self, name) -> Delta:
+        return read_delta(self.deltas[name])
 
 
-def test_a_delta_replaces_what_is_there(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.mkdir()
-    target.mkdir()
-    (source / "file").write_text("theirs")
-    (target / "file").write_text("mine, which is longer")
-    apply_delta(target, pack_delta(source, {}))
-    assert (target / "file").read_text() == "theirs"
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(f"file://{tmp_path}/store")
+    store.check()
+    return store
+
+
+@pytest.fixture
+def job(tmp_path, store):
+    (tmp_path / "stages").mkdir()
+    return Job(tmp_path / "stages", Scratch(store, scratch_folder(7, 1)))
+
+
+def nothing(_):
+    """Changes nothing."""
+
+
+def writer(**files):
+    def write(root):
+        for name, text in files.items():
+            (root / name).write_text(text)
+
+    return write
+
+
+def names(root):
+    return sorted(path.name for path in root.iterdir())
+
+
+def found(root):
+    return {
+        str(path.relative_to(root)): path.read_text()
+        for path in root.rglob("*")
+        if path.is_file() and path.name != "parameters.json"
+    }
+
+
+def test_only_what_is_new_or_changed_travels(job):
+    def first(root):
+        (root / "sub").mkdir()
+        (root / "old").write_text("old")
+        (root / "changed").write_text("before")
+
+    def second(root):
+        (root / "changed").write_text("after!")
+        (root / "sub" / "new").write_text("new")
+        (root / "empty").mkdir()
+        (root / ".dioptra").mkdir()
+        (root / ".dioptra" / "own").write_text("ours")
+
+    job.stage("s0", first)
+    job.stage("s1", second, "s0")
+    assert [entry.path for entry in job.delta("s1").entries] == ["changed", "empty", "sub/new"]
+    root = job.stage("s2", nothing, "s0", "s1")
+    assert found(root) == {"old": "old", "changed": "after!", "sub/new": "new"}
+    assert (root / "empty").is_dir()
+    assert job.delta("s2").entries == ()
+
+
+def test_permissions_and_times_are_kept(job):
+    def first(root):
+        (root / "script").write_text("#!/bin/sh")
+        (root / "script").chmod(0o755)
+        (root / "locked").mkdir()
+        (root / "locked" / "secret").write_text("x")
+        (root / "locked" / "secret").chmod(0o400)
+        os.utime(root / "locked" / "secret", ns=(1, 1_234_567_890_123_456_789))
+        (root / "locked").chmod(0o555)
+
+    job.stage("s0", first)
+    root = job.stage("s1", lambda root: (root / "script").chmod(0o700), "s0")
+    assert [entry.path for entry in job.delta("s1").entries] == ["script"]
+    secret = (root / "locked" / "secret").stat()
+    assert stat.S_IMODE((root / "locked").stat().st_mode) == 0o555
+    assert stat.S_IMODE(secret.st_mode) == 0o400
+    assert secret.st_mtime_ns == 1_234_567_890_123_456_789
+    root = job.stage("s2", nothing, "s0", "s1")
+    assert stat.S_IMODE((root / "script").stat().st_mode) == 0o700
+
+
+def test_contents_that_hide_behind_the_old_time_travel(job):
+    def same_size_and_time(root):
+        before = (root / "file").stat()
+        with (root / "file").open("r+b") as file:
+            file.write(b"B")
+        os.utime(root / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    job.stage("s0", writer(file="A"))
+    job.stage("s1", same_size_and_time, "s0")
+    assert found(job.stage("s2", nothing, "s0", "s1")) == {"file": "B"}
+
+
+def test_links_lead_where_they_led(job):
+    def first(root):
+        (root / "sub").mkdir()
+        (root / "data").write_text("data")
+        (root / "sub" / "absolute").symlink_to(root / "data")
+        (root / "sub" / "relative").symlink_to("../data")
+        (root / "whole").symlink_to(root)
+        (root / "folder").symlink_to(root / "sub", target_is_directory=True)
+        (root / "dangling").symlink_to("nowhere/../x")
+        (root / "outside").symlink_to("/etc/hostname")
+
+    job.stage("s0", first)
+    root = job.stage("s1", nothing, "s0")
+    for name in ("sub/absolute", "sub/relative"):
+        assert (root / name).is_symlink()
+        assert (root / name).resolve() == (root / "data").resolve()
+    assert (root / "whole").resolve() == root.resolve()
+    assert (root / "folder").resolve() == (root / "sub").resolve()
+    assert os.readlink(root / "dangling") == "nowhere/../x"  # noqa: PTH115
+    assert os.readlink(root / "outside") == "/etc/hostname"  # noqa: PTH115
+
+
+def test_links_into_a_directory_that_is_reached_by_a_link(tmp_path, job):
+    (tmp_path / "alias").symlink_to(job.folder)
+    job.folder = tmp_path / "alias"
+    job.stage("s0", lambda root: (root / "link").symlink_to(root.resolve() / "data"))
+    assert os.readlink(job.stage("s1", nothing, "s0") / "link") == "data"  # noqa: PTH115
+
+
+def test_what_was_deleted_stays_deleted_further_down(job):
+    def clean(root):
+        (root / "partial").unlink()
+        (root / "parameters.json").unlink()
+        (root / "cache" / "deep" / "b").unlink()
+        (root / "cache" / "deep").rmdir()
+        (root / "cache").rmdir()
+
+    def first(root):
+        (root / "cache" / "deep").mkdir(parents=True)
+        (root / "cache" / "deep" / "b").write_text("b")
+        (root / "partial").write_text("x")
+        (root / "kept").write_text("kept")
+
+    job.stage("s0", first)
+    job.stage("s1", clean, "s0")
+    root = job.stage("s2", writer(partial="again"), "s0", "s1")
+    assert names(root) == ["kept", "partial"]
+    assert found(job.stage("s3", nothing, "s0", "s1", "s2")) == {"kept": "kept", "partial": "again"}
+    assert job.warnings == []
+
+
+def test_renamed_files_and_folders(job):
+    def rename(root):
+        (root / "a").rename(root / "b")
+        (root / "old").rename(root / "new")
+
+    def first(root):
+        (root / "a").write_text("a")
+        (root / "old" / "deep").mkdir(parents=True)
+        (root / "old" / "deep" / "x").write_text("x")
+
+    job.stage("s0", first)
+    job.stage("s1", rename, "s0")
+    root = job.stage("s2", nothing, "s0", "s1")
+    assert found(root) == {"b": "a", "new/deep/x": "x"}
+    assert not (root / "old").exists()
+
+
+def test_a_file_becomes_a_folder_and_a_folder_a_link(job):
+    def swap(root):
+        (root / "file").unlink()
+        (root / "file").mkdir()
+        (root / "file" / "x").write_text("x")
+        (root / "folder" / "y").unlink()
+        (root / "folder").rmdir()
+        (root / "folder").symlink_to("file")
+
+    def first(root):
+        (root / "file").write_text("f")
+        (root / "folder").mkdir()
+        (root / "folder" / "y").write_text("y")
+
+    job.stage("s0", first)
+    job.stage("s1", swap, "s0")
+    root = job.stage("s2", nothing, "s0", "s1")
+    assert (root / "file" / "x").read_text() == "x"
+    assert (root / "folder").is_symlink()
+    assert (root / "folder" / "x").read_text() == "x"
+    assert job.warnings == []
+
+
+def test_stages_side_by_side_that_disagree_are_named_once(job):
+    job.stage("s0", writer(log="start"))
+    job.stage("s1", writer(log="left", own="1", same="equal"), "s0")
+    job.stage("s2", writer(log="right", same="equal"), "s0")
+    root = job.stage("s3", nothing, "s0", "s1", "s2")
+    assert found(root) == {"log": "right", "own": "1", "same": "equal"}
+    (warning,) = job.warnings
+    assert "log was changed" in warning
+    assert "s2 (step s2), whose version is found" in warning
+    assert "s1 (step s1), whose version is lost" in warning
+    # Whoever comes after the stage that has said so need not say it again.
+    assert found(job.stage("s4", nothing, "s0", "s1", "s2", "s3"))["log"] == "right"
+    assert len(job.warnings) == 1
+
+
+def test_all_who_lose_are_named(job):
+    for name in ("s0", "s1", "s2"):
+        job.stage(name, writer(log=name))
+    assert found(job.stage("s3", nothing, "s0", "s1", "s2")) == {"log": "s2"}
+    (warning,) = job.warnings
+    assert "s0 (step s0) and s1 (step s1), whose version is lost" in warning
+
+
+def test_a_change_wins_over_a_deletion_beside_it(job):
+    job.stage("s0", writer(a="a", b="b"))
+    job.stage("s1", writer(a="changed"), "s0")
+    job.stage("s2", lambda root: ((root / "a").unlink(), (root / "b").unlink()), "s0")
+    job.stage("s3", writer(b="changed"), "s0")
+    root = job.stage("s4", nothing, "s0", "s1", "s2", "s3")
+    assert found(root) == {"a": "changed", "b": "changed"}
+    assert len(job.warnings) == 2
+    assert all("s2 (step s2), whose version is lost" in warning for warning in job.warnings)
+
+
+def test_a_folder_stays_while_somebody_beside_has_put_something_into_it(job):
+    def clean(root):
+        (root / "runs" / "old").unlink()
+        (root / "runs").rmdir()
+
+    def first(root):
+        (root / "runs").mkdir()
+        (root / "runs" / "old").write_text("old")
+
+    job.stage("s0", first)
+    job.stage("s1", lambda root: (root / "runs" / "new").write_text("new"), "s0")
+    job.stage("s2", clean, "s0")
+    assert found(job.stage("s3", nothing, "s0", "s1", "s2")) == {"runs/new": "new"}
+    assert job.warnings == []
+
+
+@pytest.mark.parametrize("folder_first", [True, False])
+def test_a_file_and_a_folder_of_one_name(job, folder_first):
+    def folder(root):
+        (root / "out").mkdir()
+        (root / "out" / "x").write_text("x")
+
+    steps = [folder, writer(out="file")]
+    job.stage("s0", steps[not folder_first])
+    job.stage("s1", steps[folder_first])
+    root = job.stage("s2", nothing, "s0", "s1")
+    assert found(root) == ({"out": "file"} if folder_first else {"out/x": "x"})
+    assert any("out was changed" in warning for warning in job.warnings)
+
+
+def test_a_folder_that_somebody_beside_makes_a_file_of(job):
+    def replace(root):
+        (root / "out").rmdir()
+        (root / "out").write_text("file")
+
+    job.stage("s0", lambda root: (root / "out").mkdir())
+    job.stage("s1", replace, "s0")
+    job.stage("s2", lambda root: (root / "out" / "x").write_text("x"), "s0")
+    assert found(job.stage("s3", nothing, "s0", "s1", "s2")) == {"out/x": "x"}
+    (warning,) = job.warnings
+    assert "out was changed" in warning
+
+
+def test_sockets_and_fifos_break_nothing(job):
+    def first(root):
+        os.mkfifo(root / "fifo")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(os.path.relpath(root / "socket"))
+        (root / "file").write_text("x")
+
+    job.stage("s0", first)
+    root = job.stage("s1", nothing, "s0")
+    assert names(root) == ["fifo", "file", "parameters.json"]
+    assert (root / "fifo").is_fifo()
+
+
+_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from dioptra_workers.stage.packing import Author, pack
+from dioptra_workers.stage.workspace import remove, scan
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+root, said = Path(sys.argv[1]), []
+for name in ("own", "readable"):
+    (root / name).write_text(name)
+(root / "own").chmod(0)
+(root / "folder").mkdir()
+(root / "folder" / "x").write_text("x")
+before = {"folder/x": (0, 0, 0, 0, 0)}
+(root / "folder").chmod(0)
+delta = pack(root, before, Author(stage="s0", label="s0", after=()), None, said.append)
+print([(e.path, e.kind, bytes(delta.content_of(e)).decode()) for e in delta.entries])
+print(said)
+remove(root)
+print(os.path.exists(root / "folder"))
+"""
+
+
+def test_what_cannot_be_read_is_said_and_breaks_nothing(tmp_path):
+    if os.geteuid() != 0:
+        pytest.fail("needs root, to act as somebody who may not read everything")
+    for place in (tmp_path, *tmp_path.parents[:2]):
+        place.chmod(0o755)
+    root = tmp_path / "work"
+    root.mkdir()
+    root.chmod(0o777)
+    (root / "others").write_text("not yours")
+    (root / "others").chmod(0o600)
+    ran = subprocess.run(
+        [sys.executable, "-c", _AS_NOBODY, str(root)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    entries, said, left = ran.stdout.splitlines()
+    assert entries == str(
+        [("folder", "folder", ""), ("own", "file", "own"), ("readable", "file", "readable")]
+    )
+    assert "folder cannot be read" in said
+    assert "others cannot be read" in said
+    assert left == "False"
+
+
+def test_large_files_go_through_the_store(job, store, monkeypatch):
+    monkeypatch.setattr(packing, "LARGE", 1000)
+    job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
+    (entry,) = job.delta("s0").entries
+    assert entry.stored is not None
+    assert len(job.delta("s0").content) == 0
+    assert [blob.size for blob in store.list_blobs("scratch/7-1")] == [1000]
+    root = job.stage("s1", nothing, "s0")
+    assert (root / "large").read_bytes() == b"x" * 1000
+    assert (root / "large").stat().st_mtime_ns == entry.mtime_ns
+
+
+def test_many_files_of_some_size_do_not_fill_the_memory(job, monkeypatch):
+    monkeypatch.setattr(packing, "SMALL", 10)
+    monkeypatch.setattr(packing, "MOST_INLINE", 100)
+    job.stage("s0", lambda root: [(root / f"f{n:02}").write_bytes(b"x" * 30) for n in range(9)])
+    assert [entry.stored is not None for entry in job.delta("s0").entries] == [False] * 3 + [
+        True
+    ] * 6
+    assert len(found(job.stage("s1", nothing, "s0"))) == 9
+
+
+def test_a_large_file_that_is_overwritten_is_fetched_once(job, store, monkeypatch):
+    monkeypatch.setattr(packing, "LARGE", 1000)
+    job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
+    first = next(iter(store.list_blobs("scratch/7-1"))).name
+    job.stage("s1", lambda root: (root / "large").write_bytes(b"y" * 1000), "s0")
+    store.delete_blob(first)
+    root = job.stage("s2", nothing, "s0", "s1")
+    assert (root / "large").read_bytes() == b"y" * 1000
+
+
+def test_large_files_beside_each_other_are_compared(job, monkeypatch):
+    monkeypatch.setattr(packing, "LARGE", 1000)
+    for name, content in (("s0", b"x"), ("s1", b"x"), ("s2", b"y")):
+        job.stage(name, lambda root, c=content: (root / "large").write_bytes(c * 1000))
+    job.stage("s3", nothing, "s0", "s1")
+    assert job.warnings == []
+    job.stage("s4", nothing, "s0", "s1", "s2")
+    assert len(job.warnings) == 1
+
+
+def test_a_large_file_that_is_gone_is_named(job, store, monkeypatch):
+    monkeypatch.setattr(packing, "LARGE", 1000)
+    job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
+    store.delete_below("scratch/7-1")
+    with pytest.raises(DataLossError, match=r"large, a large file that s0 \(step s0\) left"):
+        job.stage("s1", nothing, "s0")
+
+
+def test_a_large_file_that_shrinks_meanwhile_is_named(job, monkeypatch):
+    monkeypatch.setattr(packing, "LARGE", 1000)
+
+    def shrunk(*_):
+        raise ConflictError("scratch/7-1/x cannot be stored: it changed its size meanwhile.")
+
+    monkeypatch.setattr(Scratch, "put_file", shrunk)
+    with pytest.raises(ConflictError, match="large became shorter"):
+        job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
+
+
+def test_a_delta_can_be_kept_for_longer_than_its_attempt(job, store, monkeypatch):
+    monkeypatch.setattr(packing, "LARGE", 1000)
+
+    def first(root):
+        (root / "large").write_bytes(b"x" * 1000)
+        (root / "small").write_text("small")
+
+    job.stage("s0", first)
+    job.stage("s1", nothing, "s0")
+    kept = Scratch(store, "saved-stages/7/1/s0")
+    assert rehome(job.deltas["s1"], kept) is job.deltas["s1"]
+    job.deltas["s0"] = rehome(job.deltas["s0"], kept)
+    store.delete_below("scratch/7-1")
+    root = job.stage("s2", nothing, "s0")
+    assert found(root) == {"large": "x" * 1000, "small": "small"}
+
+
+def test_a_directory_that_forbids_changes_is_removed(tmp_path):
+    (tmp_path / "work" / "locked" / "deep").mkdir(parents=True)
+    (tmp_path / "work" / "locked" / "deep" / "x").write_text("x")
+    (tmp_path / "work" / "locked").chmod(0o500)
+    remove(tmp_path / "work")
+    assert not (tmp_path / "work").exists()

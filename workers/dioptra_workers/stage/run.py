@@ -47,7 +47,8 @@ from dioptra_workers.stage.payload import NotPicklableError, Payload, dump_outpu
 from dioptra_workers.stage.plans import compiled
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import StageReport, StageRequest, StoredArtifact
-from dioptra_workers.stage.workspace import Stamps, apply_delta, pack_delta, remove, stamps
+from dioptra_workers.stage.travelling import TravellingFiles
+from dioptra_workers.stage.workspace import remove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,9 +272,8 @@ class _StageRun:
         os.chdir(work)
         plan = compiled(request.plan_digest, request.description)
         write_job_files(request.job, plan.text, work)
-        for delta in deltas:
-            apply_delta(work, delta)
-        before = stamps(work) if request.shares_files else {}
+        files = TravellingFiles(request, work, store)
+        files.arrive(deltas)
         needed = needed_inputs(request)
         bundles = plugins_with_readers(request.plugins, needed)
         foreign = foreign_inputs(bundles, needed)
@@ -283,14 +283,14 @@ class _StageRun:
         with _for_good(plugin_set) if self._alone else _for_now(plugin_set):
             own = [given for given in needed if given.name not in values]
             values |= read_inputs(own, store=store, directory=work)
-            return self._execute(plan.program, inputs, values, before, store)
+            return self._execute(plan.program, inputs, values, files, store)
 
     def _execute(
         self,
         program: Program,
         inputs: Sequence[Payload],
         artifacts: dict[str, dict[str, Any]],
-        before: Stamps,
+        files: TravellingFiles,
         store: ArtifactStore,
     ) -> _Made:
         request, stage = self._request, self._request.stage
@@ -324,7 +324,7 @@ class _StageRun:
             exports = tuple(
                 dump_outputs(step, execution.outputs.get(step, {})) for step in stage.exports
             )
-            delta = pack_delta(self._work, before) if request.shares_files else None
+            delta = files.leave()
         return _Made(artifacts=stored, exports=exports, delta=delta)
 
     def _replay(self, execution: Execution, setup: Sequence[str]) -> None:

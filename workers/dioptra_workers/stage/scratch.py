@@ -8,7 +8,7 @@ import pickle
 import secrets
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import fstat
 from pathlib import Path
 
@@ -70,14 +70,14 @@ class Scratch:
         self._store = store
         self._folder = folder
 
-    def put_file(self, path: Path) -> StoredFile:
-        """Store a regular file, a few MiB at a time; its holes take no space.
+    def put_file(self, source: Path | int) -> StoredFile:
+        """Store a regular file, or an open one, a few MiB at a time; holes take no space.
 
         Raises:
             OSError: It cannot be read.
             ConflictError: It became shorter meanwhile.
         """
-        with path.open("rb", buffering=0) as file:
+        with open(source, "rb", buffering=0, closefd=isinstance(source, Path)) as file:
             size = fstat(file.fileno()).st_size
             extents = find_extents(file.fileno(), size)
             content = self._put(lambda: ExtentReader(file.fileno(), extents), length(extents))
@@ -91,6 +91,17 @@ class Scratch:
             DataLossError: The stored bytes were changed or lost; nothing is left at `path`.
         """
         patiently(self._get_file, stored, path)
+
+    def copy(self, stored: StoredFile) -> StoredFile:
+        """Copy a stored file into this folder.
+
+        Raises:
+            NotFoundError: It has been removed from the store.
+            DataLossError: The stored bytes were changed or lost.
+        """
+        content = stored.content
+        copied = self._put(lambda: _ChunkReader(self._chunks(content)), content.size)
+        return replace(stored, content=copied)
 
     def put_payload(self, payload: Payload) -> Stored:
         """Store pickled values."""
@@ -157,4 +168,25 @@ class _ViewReader:
             if piece.nbytes < view.nbytes:
                 self._left.append(view[piece.nbytes :])
             size = size if size < 0 else size - piece.nbytes
+        return b"".join(pieces)
+
+
+class _ChunkReader:
+    """Reads chunks as one stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        pieces, wanted = [], size
+        while wanted:
+            if not self._rest:
+                self._rest = next(self._chunks, b"")
+            if not self._rest:
+                break
+            piece = self._rest if wanted < 0 else self._rest[:wanted]
+            self._rest = self._rest[len(piece) :]
+            wanted -= len(piece) if wanted > 0 else 0
+            pieces.append(piece)
         return b"".join(pieces)

@@ -1,24 +1,71 @@
-"""Working directories, and the files that travel between them.
+"""Working directories: what is in them, and their end.
 
-Steps see the files that the steps before them wrote, whatever process those ran in: a
-stage's new and changed files, its delta, are laid out in the working directory of every
-stage that lists it. Deleted files are not tracked.
+Steps see the files that the steps before them left, whatever process those ran in: what a
+stage did to its working directory (`packing.py`) is merged with what others did
+(`merging.py`) and laid out (`laying.py`) for every stage after it.
 """
 
-import io
 import os
-import pickle
 import shutil
-import tarfile
+import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from dioptra_workers.stage.payload import Payload
-
-Stamps = Mapping[str, tuple[int, int, int]]
+Stamp = tuple[int, int, int, int, int]
+Stamps = Mapping[str, Stamp]
 
 _OWN = ".dioptra"
 """Files of ours inside a working directory; they do not travel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What is in a directory.
+
+    Attributes:
+        stamps: What identifies each entry's present state, by path relative to it, sorted
+            within each folder.
+        unreadable: Folders that could not be looked into.
+    """
+
+    stamps: Stamps
+    unreadable: tuple[str, ...]
+
+
+def scan(root: Path) -> Scan:
+    """Look into a working directory; links are not followed."""
+    unreadable: list[str] = []
+    stamps = dict(_walk(str(root), "", unreadable))
+    return Scan(stamps, tuple(unreadable))
+
+
+def _walk(root: str, below: str, unreadable: list[str]) -> Iterator[tuple[str, Stamp]]:
+    try:
+        with os.scandir(f"{root}/{below}") as found:
+            entries = sorted(found, key=lambda item: item.name)
+    except FileNotFoundError:  # what the stage has started is still at work
+        return
+    except PermissionError:
+        unreadable.append(below.rstrip("/"))
+        return
+    for entry in entries:
+        path = f"{below}{entry.name}"
+        if path == _OWN:
+            continue
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            # The rest of a folder's stamp would change with every file in it.
+            yield path, (status.st_mode, 0, 0, 0, 0)
+            yield from _walk(root, f"{path}/", unreadable)
+        else:
+            # The time of the last change tells of contents that were written in place by
+            # somebody who then set the time of modification back, as `shutil.copy2` does.
+            times = (status.st_mtime_ns, status.st_ctime_ns)
+            yield path, (status.st_mode, *times, status.st_size, status.st_ino)
 
 
 def remove(root: Path) -> None:
@@ -30,57 +77,15 @@ def remove(root: Path) -> None:
         root.rmdir()
     except OSError:
         shutil.rmtree(root, ignore_errors=True)
+        if root.exists():
+            _allow(root)
+            shutil.rmtree(root, ignore_errors=True)
 
 
-def stamps(root: Path) -> Stamps:
-    """What identifies each entry's present content, by path relative to `root`."""
-    return dict(_walk(root, ""))
-
-
-def _walk(root: Path, below: str) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    with os.scandir(root / below) as entries:
-        for entry in sorted(entries, key=lambda item: item.name):
-            path = f"{below}{entry.name}"
-            if path == _OWN:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                # A directory's own stamp would change with every file in it.
-                yield path, (0, 0, 0)
-                yield from _walk(root, path + "/")
-            else:
-                status = entry.stat(follow_symlinks=False)
-                yield path, (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def pack_delta(root: Path, before: Stamps) -> Payload:
-    """The entries below `root` that are new or changed since `before`."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path, stamp in stamps(root).items():
-            if before.get(path) == stamp:
-                continue
-            member = archive.gettarinfo(root / path, arcname=path)
-            if member is None:
-                continue  # a socket
-            if member.issym():
-                member.linkname = _portable(root, path, member.linkname)
-            if member.isreg():
-                with (root / path).open("rb") as content:
-                    archive.addfile(member, content)
-            else:
-                archive.addfile(member)
-    return Payload((pickle.PickleBuffer(file.getbuffer()),))
-
-
-def _portable(root: Path, path: str, target: str) -> str:
-    """A link into the working directory, made relative: the directory has no fixed place."""
-    if not target.startswith(f"{root}/"):
-        return target
-    return os.path.relpath(target, (root / path).parent)
-
-
-def apply_delta(root: Path, delta: Payload) -> None:
-    """Lay the delta's entries out below `root`, over what is there."""
-    with tarfile.open(fileobj=io.BytesIO(memoryview(delta.buffers[0])), mode="r:") as archive:
-        # Made by another stage of the same job, which may write anywhere it likes itself.
-        archive.extractall(root, filter="fully_trusted")  # noqa: S202
+def _allow(root: Path) -> None:
+    """Give back what a step has forbidden itself."""
+    for folder, names, _ in os.walk(root):
+        for name in names:
+            place = Path(folder, name)
+            if not place.is_symlink():
+                place.chmod(stat.S_IRWXU)
