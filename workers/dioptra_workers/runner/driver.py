@@ -11,6 +11,7 @@ from dioptra_workers.runner.cluster import NAMESPACE
 from dioptra_workers.runner.jobs import Emit, JobRun
 from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
 from dioptra_workers.runner.pool import WarmPool
+from dioptra_workers.runner.scratch import ScratchKeeper
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.stage.request import Batch, Places
 
@@ -30,6 +31,7 @@ class Driver:
         self._sink = SinkClient(name, self._received)
         self._pool = WarmPool(self._places, warm)
         self._nodes = Nodes()
+        self._scratch = ScratchKeeper(store_url)
         self._runs: dict[LeaseKey, JobRun] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -37,6 +39,7 @@ class Driver:
     def start(self) -> None:
         """Begin to hear from running stages."""
         self._sink.start()
+        self._scratch.start()
 
     async def warm_up(self) -> None:
         """Have worker processes ready that have imported what a stage needs."""
@@ -65,9 +68,14 @@ class Driver:
         )
         self._runs[order.lease] = run
         self._idle.clear()
+        leaves_files = any(stage.workspace for stage in order.plan.stages)
+        if leaves_files:
+            self._scratch.begun(order.lease)
         try:
             return await run.run()
         finally:
+            if leaves_files:
+                self._scratch.ended(order.lease)
             del self._runs[order.lease]
             if not self._runs:
                 self._idle.set()
@@ -88,6 +96,7 @@ class Driver:
         await self._idle.wait()
         await self._pool.close()
         await self._sink.close()
+        await self._scratch.close()
 
     def _received(self, batch: Batch) -> None:
         if (run := self._runs.get((batch.job_id, batch.attempt))) is not None:

@@ -6,6 +6,7 @@ this never hits what is still needed, the folders of attempts that run are refre
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 
@@ -16,7 +17,7 @@ from dioptra_workers.runner.orders import LeaseKey
 PAUSE = 4 * 3600.0
 """Seconds between two sweeps; a folder is swept away after a day without a refresh."""
 
-_LOG = logging.getLogger("dioptra_ray.runner")
+log = logging.getLogger(__name__)
 
 
 class ScratchKeeper:
@@ -60,17 +61,18 @@ class ScratchKeeper:
         try:
             await asyncio.to_thread(call, *arguments)
         except DioptraError as error:
-            _LOG.warning("Cannot %s: %s It is tried again later.", what, error)
+            log.warning("Cannot %s: %s It is tried again later.", what, error)
 
     def _remove(self, lease: LeaseKey) -> None:
-        self._store().delete_below(scratch_folder(*lease))
+        self._store.delete_below(scratch_folder(*lease))
 
     def _sweep(self, running: tuple[LeaseKey, ...]) -> None:
-        store = self._store()
+        store = self._store
         for lease in running:
             refresh(store, scratch_folder(*lease))
         for folder in sweep(store):
-            _LOG.info("Removed %s, which nobody needs any more.", folder)
+            log.info("Removed %s, which nobody needs any more.", folder)
 
+    @functools.cached_property
     def _store(self) -> ArtifactStore:
         return open_store(self._url)
