@@ -33,10 +33,12 @@ from dioptra_ray.store.manifest import (
     read_manifest,
 )
 from dioptra_ray.store.objects import ObjectInfo, Objects, Readable
-from dioptra_ray.store.transfer import HashingReader, for_each, verified
+from dioptra_ray.store.transfer import HashingReader, for_each, read_exactly, verified
 from dioptra_ray.store.tree import SourceFile, read_tree
 
 # Names that a listing in XML, a URL or a file system may not give back as they were.
+_WHOLE = 1 << 20
+"""Bytes up to which a file is read at once."""
 _ODD_CHARACTERS = re.compile(r"[\x00-\x1f\x7f%\\\ufffe\uffff]")
 
 
@@ -79,20 +81,20 @@ class ObjectArtifactStore:
         reader = HashingReader(content)
         try:
             self._objects.write_stream(check_key(key), reader, size)
+        except EOFError as error:
+            raise ConflictError(
+                f"{key} cannot be stored: it changed its size meanwhile."
+            ) from error
         except OSError as error:
             raise ConflictError(
                 f"{key} cannot be stored, since it cannot be read: {error}."
             ) from error
-        if reader.size != size:
-            with suppress(DioptraError):
-                self._objects.delete(key)
-            raise ConflictError(f"{key} cannot be stored: it changed its size meanwhile.")
         return reader.digest
 
     def open_stream(self, key: str, *, size: int, digest: str) -> Iterator[bytes]:
         """See `ArtifactStore`."""
         file = ManifestFile(path=check_key(key), size=size, digest=digest)
-        return verified(self._objects.chunks(key), file, self.url)
+        return verified(self._objects.chunks(key, size, ahead=True), file, self.url)
 
     def list_blobs(self, folder: str) -> Iterator[ObjectInfo]:
         """See `ArtifactStore`."""
@@ -138,7 +140,8 @@ class ObjectArtifactStore:
         partial = destination / f".{secrets.token_hex(6)}.partial"
         partial.mkdir(parents=True)
         try:
-            for path in ("", *manifest.directories):
+            parents = {file.path.rpartition("/")[0] for file in manifest.files}
+            for path in sorted({*manifest.directories, *parents}):
                 (partial / path).mkdir(parents=True, exist_ok=True)
             for_each(
                 lambda file: self._download(key, record.folder, file, partial),
@@ -200,32 +203,36 @@ class ObjectArtifactStore:
             stream = file.location.open("rb")
         except OSError as error:
             raise InvalidRequestError(f"{file.location} cannot be read: {error}.") from error
+        media = media_type(file.path)
         with stream:
             size = os.fstat(stream.fileno()).st_size
             reader = HashingReader(stream)
+            name = _object_name(folder, file.path)
             try:
-                self._objects.write_stream(_object_name(folder, file.path), reader, size)
-            except OSError as error:
+                if size > _WHOLE:
+                    self._objects.write_stream(name, reader, size, media_type=media)
+                else:
+                    content = read_exactly(reader, size)
+                    sha256 = reader.digest.removeprefix("sha256:")
+                    self._objects.write(name, content, media_type=media, sha256=sha256)
+            except (OSError, EOFError) as error:
                 raise ConflictError(
                     f"{file.location} changed while it was stored, or cannot be read: {error}."
                 ) from error
-        if reader.size != size:
-            raise ConflictError(f"{file.location} changed while it was stored.")
-        return ManifestFile(
-            path=file.path, size=size, digest=reader.digest, media_type=media_type(file.path)
-        )
+        return ManifestFile(path=file.path, size=size, digest=reader.digest, media_type=media)
 
     def _download(self, key: str, folder: str, file: ManifestFile, root: Path) -> None:
-        target = root / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as stream:
-            for chunk in self._read(key, folder, file):
+        with (root / file.path).open("xb", buffering=0) as stream:
+            for chunk in self._read(key, folder, file, ahead=True):
                 stream.write(chunk)
 
-    def _read(self, key: str, folder: str, file: ManifestFile) -> Iterator[bytes]:
+    def _read(
+        self, key: str, folder: str, file: ManifestFile, *, ahead: bool = False
+    ) -> Iterator[bytes]:
         where = f"artifact {key} in {self.url}"
+        chunks = self._objects.chunks(_object_name(folder, file.path), file.size, ahead=ahead)
         try:
-            yield from verified(self._objects.chunks(_object_name(folder, file.path)), file, where)
+            yield from verified(chunks, file, where)
         except NotFoundError as error:
             raise DataLossError(f"{file.path!r} of {where} is gone.", path=file.path) from error
 

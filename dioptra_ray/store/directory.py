@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -39,15 +39,23 @@ class DirectoryObjects:
         self.url = root.as_uri()
         self._root = root
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes, *, media_type: str = "", sha256: str = "") -> None:
         """See `Objects`."""
         with self._explained(), self._new_file(name) as file:
             file.write(content)
 
-    def write_stream(self, name: str, content: Readable, size: int) -> None:
+    def write_stream(
+        self, name: str, content: Readable, size: int, *, media_type: str = ""
+    ) -> None:
         """See `Objects`."""
         with self._explained(), self._new_file(name) as file:
-            shutil.copyfileobj(content, file, CHUNK)
+            missing = size
+            while missing:
+                chunk = content.read(min(CHUNK, missing))
+                if not chunk:
+                    raise EOFError(f"{missing} bytes are missing")
+                file.write(chunk)
+                missing -= len(chunk)
 
     def read(self, name: str) -> bytes | None:
         """See `Objects`."""
@@ -57,7 +65,9 @@ class DirectoryObjects:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
 
-    def chunks(self, name: str) -> Iterator[bytes]:
+    def chunks(
+        self, name: str, size: int, *, begin: int = 0, ahead: bool = False
+    ) -> Iterator[bytes]:
         """See `Objects`."""
         with self._explained():
             try:
@@ -65,6 +75,7 @@ class DirectoryObjects:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 raise NotFoundError(f"There is no object {name} in {self.url}.") from None
         with file:
+            file.seek(begin)
             while chunk := self._read_chunk(file):
                 yield chunk
 
@@ -84,6 +95,11 @@ class DirectoryObjects:
         with self._explained(), suppress(FileNotFoundError, NotADirectoryError):
             shutil.rmtree(self._root / folder)
             self._remove_empty_folders(Path(folder).parent)
+
+    def delete_many(self, names: Iterable[str]) -> None:
+        """See `Objects`."""
+        for name in names:
+            self.delete(name)
 
     def names(self, prefix: str) -> Iterator[str]:
         """See `Objects`."""
@@ -105,6 +121,10 @@ class DirectoryObjects:
                 except (FileNotFoundError, NotADirectoryError):
                     continue  # deleted meanwhile
             yield ObjectInfo(name=name, size=status.st_size, modified=status.st_mtime)
+
+    def presign(self, name: str, seconds: float) -> str | None:
+        """See `Objects`."""
+        return None
 
     def check(self) -> None:
         """See `Objects`."""

@@ -1,6 +1,6 @@
 """What an artifact store stands on: named byte strings, written whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,17 +39,34 @@ class Objects(Protocol):
     parallelism: int
     """How many transfers at once are worth it."""
 
-    def write(self, name: str, content: bytes) -> None:
-        """Write a small object."""
+    def write(self, name: str, content: bytes, *, media_type: str = "", sha256: str = "") -> None:
+        """Write a small object; `sha256`, in hexadecimal, spares computing it again."""
 
-    def write_stream(self, name: str, content: Readable, size: int) -> None:
-        """Write an object of `size` bytes, reading `content` once, in order, in pieces."""
+    def write_stream(
+        self, name: str, content: Readable, size: int, *, media_type: str = ""
+    ) -> None:
+        """Write an object of `size` bytes, reading `content` once, in order, in pieces.
+
+        Raises:
+            EOFError: There are fewer bytes; there is no object then.
+        """
 
     def read(self, name: str) -> bytes | None:
         """The content of a small object; None when there is none."""
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """The content in pieces of at most 1 MiB. Raises NotFoundError."""
+    def chunks(
+        self, name: str, size: int, *, begin: int = 0, ahead: bool = False
+    ) -> Iterator[bytes]:
+        """The content in pieces of at most 1 MiB. Raises NotFoundError.
+
+        Args:
+            name: Of the object.
+            size: Bytes that it should have; fewer come when it has fewer, and more when it
+                has more.
+            begin: The first byte.
+            ahead: Whether to fetch several pieces at once, which takes memory that all
+                transfers share: only for who takes each piece at once.
+        """
 
     def exists(self, name: str) -> bool:
         """Whether there is an object of this name."""
@@ -60,11 +77,17 @@ class Objects(Protocol):
     def delete_below(self, folder: str) -> None:
         """Delete every object whose name begins with `folder` and a slash."""
 
+    def delete_many(self, names: Iterable[str]) -> None:
+        """Delete these objects; no error for one that there is not."""
+
     def names(self, prefix: str) -> Iterator[str]:
         """The names that begin with `prefix`, sorted."""
 
     def entries(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects whose names begin with `prefix`, sorted by name."""
+
+    def presign(self, name: str, seconds: float) -> str | None:
+        """An address from which anybody can fetch an object for so long; None without one."""
 
     def check(self) -> None:
         """See `ArtifactStore.check`."""

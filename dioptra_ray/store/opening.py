@@ -50,7 +50,7 @@ def _open_directory(url: str, host: str, path: str) -> DirectoryObjects:
 
 
 def _open_s3(bucket: str, prefix: str, settings: StoreSettings) -> ArtifactStore:
-    from dioptra_ray.store.s3 import S3Objects  # noqa: PLC0415 - loads the client only when used
+    from dioptra_ray.store.s3.objects import S3Objects  # noqa: PLC0415 - loads the client only when used
 
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
         raise InvalidRequestError(

@@ -3,7 +3,7 @@
 import os
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from dioptra_ray.errors import InvalidRequestError
 
@@ -18,7 +18,13 @@ class StoreSettings(BaseModel):
         access_key: Its access key.
         secret_key: Its secret key.
         secure: Whether to speak HTTPS.
-        region: The bucket's region; most servers of one's own want the default.
+        region: The bucket's region; most servers of one's own want the default. Since it is
+            given, no service is asked for a bucket's location.
+        ca_file: PEM file of the authority that has signed the service's certificate; those
+            that this machine trusts when empty.
+        encryption: How the service encrypts what is stored: not (empty), with keys of its own
+            ("s3"), or with one of a key management service ("kms:<key id>").
+        patience: Seconds for which requests are sent again to a service that does not answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,10 +34,13 @@ class StoreSettings(BaseModel):
     secret_key: SecretStr = SecretStr("")
     secure: bool = True
     region: str = "us-east-1"
+    ca_file: str = ""
+    encryption: str = Field(default="", pattern=r"^(|s3|kms:.+)$")
+    patience: float = Field(default=20.0, ge=0)
 
     @classmethod
     def from_env(cls) -> Self:
-        """Read DIOPTRA_S3_ENDPOINT, _ACCESS_KEY, _SECRET_KEY, _SECURE and _REGION.
+        """Read DIOPTRA_S3_ENDPOINT, _ACCESS_KEY, _SECRET_KEY, and so on for each attribute.
 
         An endpoint may begin with http:// or https://, which then says `secure`.
 

@@ -34,6 +34,25 @@ class HashingReader:
         return f"sha256:{self._hash.hexdigest()}"
 
 
+def read_exactly(content: Readable, size: int) -> bytes:
+    """Read so many bytes.
+
+    Raises:
+        EOFError: There are fewer.
+    """
+    first = content.read(size)
+    if len(first) == size:
+        return first
+    pieces, missing = [first], size - len(first)
+    while missing:
+        piece = content.read(missing)
+        if not piece:
+            raise EOFError(f"{missing} bytes are missing")
+        pieces.append(piece)
+        missing -= len(piece)
+    return b"".join(pieces)
+
+
 def verified(chunks: Iterable[bytes], file: ManifestFile, where: str) -> Iterator[bytes]:
     """Pass `chunks` on; raise DataLossError at the end when they are not `file`'s."""
     digest = hashlib.sha256()
