@@ -10,19 +10,20 @@ import pytest
 from dioptra_ray.errors import InvalidRequestError, UnavailableError
 from dioptra_ray.store import open_store
 from dioptra_ray.store.artifacts import ObjectArtifactStore
-from tests.contract.store.store_contract import KEY, StoreContract
+from tests.contract.store.case import KEY
+from tests.contract.store.store_contract import StoreContract
 
 _INTERRUPTED = """
 import os, sys
 from pathlib import Path
 from dioptra_ray.store import open_store
 from dioptra_ray.store.directory import DirectoryObjects
-write = DirectoryObjects.write_stream
-def die_at_b(self, name, content, size):
+write = DirectoryObjects.write
+def die_at_b(self, name, content, **options):
     if name.endswith("/b"):
         os._exit(9)
-    write(self, name, content, size)
-DirectoryObjects.write_stream = die_at_b
+    write(self, name, content, **options)
+DirectoryObjects.write = die_at_b
 open_store(sys.argv[1]).put_artifact(sys.argv[2], Path(sys.argv[3]))
 """
 

@@ -14,9 +14,9 @@ from dioptra_ray.errors import (
     UnavailableError,
 )
 from dioptra_ray.store import StoreSettings, open_store
-from dioptra_ray.store import s3 as s3_module
 from dioptra_ray.store.artifacts import ObjectArtifactStore
-from tests.contract.store.store_contract import KEY, StoreContract
+from tests.contract.store.case import KEY
+from tests.contract.store.store_contract import StoreContract
 from tests.contract.store.wire import breaking_wire
 from tests.tools.s3_server import S3Server
 
@@ -63,12 +63,10 @@ class TestS3Store(StoreContract):
         store: ObjectArtifactStore,
         source: Path,
         s3: S3Server,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(s3_module, "_ATTEMPTS", 0)
         (source / "large").write_bytes(b"x" * (24 << 20))
         with breaking_wire(s3.endpoint, 12 << 20) as wire:
-            impatient = open_store(store.url, settings(s3, endpoint=wire.endpoint))
+            impatient = open_store(store.url, settings(s3, endpoint=wire.endpoint, patience=0))
             with pytest.raises(UnavailableError, match="cannot be reached"):
                 impatient.put_artifact(KEY, source)
             assert wire.is_cut
@@ -105,18 +103,14 @@ def test_missing_bucket_is_explained(s3: S3Server, bucket: str) -> None:
         open_store(f"s3://{bucket}", settings(s3)).put_blob("x", b"")
 
 
-def test_nobody_listens(s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_module, "_ATTEMPTS", 1)
+def test_nobody_listens(s3: S3Server, bucket: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(UnavailableError, match="DIOPTRA_S3_ENDPOINT"):
-            open_store(f"s3://{bucket}", settings(s3, endpoint=endpoint)).check()
+            open_store(f"s3://{bucket}", settings(s3, endpoint=endpoint, patience=0.5)).check()
 
 
-def test_https_to_a_plain_port_is_explained(
-    s3: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3_module, "_ATTEMPTS", 0)
+def test_https_to_a_plain_port_is_explained(s3: S3Server, bucket: str) -> None:
     with pytest.raises(UnavailableError, match="DIOPTRA_S3_SECURE"):
-        open_store(f"s3://{bucket}", settings(s3, secure=True)).check()
+        open_store(f"s3://{bucket}", settings(s3, secure=True, patience=0)).check()
