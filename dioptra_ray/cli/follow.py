@@ -1,18 +1,19 @@
 """Watching a job: its steps, what it says, and how it ended."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from dioptra_ray.cli.exits import CANCELLED, FAILED
-from dioptra_ray.cli.output import Output, between, cell, seconds
+from dioptra_ray.cli.output import Output, between, cell, plain, seconds
 from dioptra_ray.cli.target import Target
 from dioptra_ray.cli.wording import Styled, clean, place
 from dioptra_ray.wire.jobs import JobEvent, JobRecord, LogRecord, Step
 
 if TYPE_CHECKING:
-    from dioptra_ray.cli.terminal import StatusLine
+    from dioptra_ray.cli.job_view import JobView
     from dioptra_ray.client import Client, Job
 
 COLOURS = {
@@ -48,17 +49,44 @@ def follow_to_end(client: "Client", job: "Job", target: Target, output: Output) 
 
 def watch(client: "Client", job: "Job", output: Output) -> None:
     """Print what happens to a job, and what it says, until it has ended."""
-    with _status_line(job, output) as status:
-        say = output.line if status is None else status.say
+    with _view(job, output) as view:
+        say = output.line if view is None else view.say
         for item in client.jobs.follow(job.id):
             if isinstance(item, LogRecord):
                 say(log_line(item))
                 continue
             line = _event_line(item)
-            if line:
+            # On a terminal the steps are seen below.
+            if line and (view is None or item.step is None):
                 say(line)
-            if status is not None:
-                status.update(item)
+            if view is not None:
+                view.update(item)
+
+
+def stream_to_end(client: "Client", job: "Job", target: Target, output: Output) -> int:
+    """Print all that happens to a job, and what it says, as lines of JSON; as `follow_to_end`."""
+    try:
+        for item in client.jobs.follow(job.id):
+            if (data := event_data(item)) is not None:
+                output.json_line(data)
+    except KeyboardInterrupt:
+        say_how_to_return("job", job.id, target, output)
+        return CANCELLED
+    return 0 if job.refresh().status == "finished" else FAILED
+
+
+def event_data(item: JobEvent | LogRecord) -> dict[str, object] | None:
+    """What has happened as a script reads it; None for what only newer controllers know."""
+    if isinstance(item, LogRecord):
+        return {"event": "log", **plain(item)}
+    told: dict[str, object] = {"sequence": item.sequence, "time": item.occurred}
+    if item.job is not None:
+        return {"event": "job", **told, "job": record_data(item.job)}
+    if item.step is not None:
+        return {"event": "step", **told, "attempt": item.attempt, "step": item.step}
+    if item.metric is not None:
+        return {"event": "metric", **told, "metric": item.metric}
+    return None
 
 
 def say_how_to_return(noun: str, number: int, target: Target, output: Output) -> None:
@@ -163,12 +191,13 @@ def _event_line(event: JobEvent) -> str:
 def _step_line(step: Step) -> str:
     took = between(step.started, step.ended)
     after = f" after {seconds(took)}" if took is not None else ""
-    return f"step {clean(step.name)} {coloured(step.status)}{after}"
+    reason = f" ({clean(step.exit_reason)})" if step.exit_reason else ""
+    return f"step {clean(step.name)} {coloured(step.status)}{after}{reason}"
 
 
-def _status_line(job: "Job", output: Output) -> "StatusLine | nullcontext[None]":
+def _view(job: "Job", output: Output) -> "JobView | nullcontext[None]":
     if not output.is_terminal:
         return nullcontext()
-    from dioptra_ray.cli.terminal import StatusLine  # noqa: PLC0415 - rich is slow to load
+    from dioptra_ray.cli.job_view import JobView  # noqa: PLC0415 - rich is slow to load
 
-    return StatusLine(job.id, list(job.steps), stderr=output.is_json)
+    return JobView(replace(job.record, steps=job.steps), stderr=output.is_json)

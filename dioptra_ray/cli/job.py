@@ -16,6 +16,7 @@ from dioptra_ray.cli.follow import (
     record_data,
     show_failure,
     stored,
+    stream_to_end,
 )
 from dioptra_ray.cli.output import Output, between, seconds, with_output
 from dioptra_ray.cli.steps import show_steps
@@ -162,9 +163,14 @@ def show(job_id: int, target: Target, output: Output) -> None:
 @with_target
 @with_output
 def watch_job(job_id: int, target: Target, output: Output) -> int:
-    """Watch a job to its end; exit 0 only if it finishes. Ctrl-C leaves it running."""
+    """Watch a job to its end; exit 0 only if it finishes. Ctrl-C leaves it running.
+
+    On a terminal its graph is drawn as it is now, below what it says; as JSON, each event
+    and each line that it says is a line.
+    """
+    watch = stream_to_end if output.is_json else follow_to_end
     with target.connect(patience=WATCH_PATIENCE) as client:
-        return follow_to_end(client, client.jobs.get(job_id), target, output)
+        return watch(client, client.jobs.get(job_id), target, output)
 
 
 @job.command()

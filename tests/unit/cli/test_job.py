@@ -130,9 +130,22 @@ def test_watching_a_failure_says_everything(remote, ended) -> None:
         assert said in out
 
 
-def test_watching_for_a_script_keeps_stdout_clean(remote, ended) -> None:
+def test_watching_for_a_script_is_one_event_a_line(remote, ended) -> None:
     ended(FAILED)
     ran = remote("job", "watch", 12, "--format", "json")
+    assert ran.code == 1
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    assert sorted(event["event"] for event in events) == ["job", "job", "log", "log"]
+    assert [one["job"]["status"] for one in events if one["event"] == "job"] == [
+        "started",
+        "failed",
+    ]
+    assert {one["message"] for one in events if one["event"] == "log"} == {"printed", "careful"}
+
+
+def test_watching_a_submission_for_a_script_keeps_stdout_clean(remote, ended) -> None:
+    ended(FAILED)
+    ran = remote("job", "submit", "train", "--watch", "--format", "json")
     assert ran.json["status"] == "failed"
     assert ran.json["failure"]["line"] == 12
     assert ran.json["metrics"] == {"loss": "NaN"}

@@ -1,39 +1,11 @@
 """What is drawn on a terminal."""
 
 from datetime import UTC, datetime
-from io import StringIO
-
-from rich.console import Console
 
 from dioptra_ray.cli.output import Output, plain, seconds
-from dioptra_ray.cli.terminal import StatusLine, print_table
-from dioptra_ray.wire.jobs import JobEvent, Step
+from dioptra_ray.cli.terminal import print_table
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-
-
-def event(name, status):
-    step = Step(
-        name=name, task="t", stage="s0", status=status, started=NOW, ended=None, node="", pid=0
-    )
-    return JobEvent(sequence=1, time=NOW, step=step)
-
-
-def drawn(line) -> str:
-    console = Console(width=100, file=StringIO())
-    console.print(line)
-    return console.file.getvalue()
-
-
-def test_the_status_line_counts_steps() -> None:
-    line = StatusLine(12, ["a", "b"], stderr=True)
-    assert "0/2 steps" in drawn(line)
-    line.update(event("a", "finished"))
-    line.update(event("b", "running"))
-    text = drawn(line)
-    assert "job 12" in text
-    assert "1/2 steps" in text
-    assert "b" in text.split("steps")[1]
 
 
 def test_cells_are_not_markup(capsys) -> None:
