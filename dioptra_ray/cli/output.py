@@ -142,6 +142,8 @@ def seconds(value: float | None) -> str:
     """A duration as people read it."""
     if value is None:
         return EMPTY
+    if value < 0.1:  # noqa: PLR2004 - a tenth
+        return f"{value * 1000:.1f}ms"
     if value < 60:  # noqa: PLR2004 - a minute
         return f"{value:.1f}s"
     minutes, rest = divmod(round(value), 60)

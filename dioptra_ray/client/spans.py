@@ -134,7 +134,8 @@ class _Reader:
             self._end_step(step, attempt, step.ended, step.status)
 
     def _end_life(self, time: datetime) -> None:
-        if self._job is not None and self._since is not None:
+        # A job that was leased as it was made was never queued.
+        if self._job is not None and self._since is not None and self._since < time:
             self.life.append(
                 LifeSpan(
                     state=self._job.status,

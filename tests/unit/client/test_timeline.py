@@ -221,3 +221,17 @@ def test_a_stage_that_never_began_has_waited_to_the_end() -> None:
     check_format(trace)
     waits = {one["args"]["stage"]: seconds(one) for one in slices(trace, "wait")}
     assert waits == {"cpu": (1, 2), "gpu": (3, 5)}
+
+
+def test_a_job_that_is_leased_at_once_was_never_queued() -> None:
+    record = job("started", 1, steps={name: step(name) for name in AFTER})
+    trace = make_timeline(
+        record,
+        log(
+            (0, job("queued", 0), 0),
+            (0, job("started", 1), 0),
+            (2, step("load", "running", 2, try_number=1), 1),
+        ),
+    )
+    check_format(trace)
+    assert [(one["name"], *seconds(one)) for one in slices(trace, "job")] == [("attempt 1", 0, 2)]
