@@ -34,9 +34,6 @@ SECONDS_FOR_STRAYS = 1.0
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _REMEMBERED = 64
 
-IDLE_SECONDS = 60.0
-"""So long it stays when it has no process and nobody asks for one."""
-
 
 @dataclass(slots=True)
 class _Dying:
@@ -62,10 +59,11 @@ class _Dying:
 class Forker:
     """Forks, reaps, and remembers how its children have ended."""
 
-    def __init__(self, owner: socket.socket, libc: ctypes.CDLL) -> None:
+    def __init__(self, owner: socket.socket, libc: ctypes.CDLL, idle_seconds: float) -> None:
         """Prepare to serve `owner`."""
         self._owner = owner
         self._libc = libc
+        self._idle_seconds = idle_seconds
         self._children: set[int] = set()
         self._ended: OrderedDict[int, int] = OrderedDict()
         self._dying = _Dying()
@@ -127,7 +125,7 @@ class Forker:
             self._owner.close()
             os.close(self._wakeup)
             os.close(self._woken)
-            be_fresh(descriptor)
+            be_fresh(descriptor, self._idle_seconds)
         self._children.add(pid)
         os.close(descriptor)
 
@@ -159,11 +157,11 @@ class Forker:
         waits = self._dying.wait_seconds()
         if self._children:
             return waits
-        idle = max(0.0, self._asked_at + IDLE_SECONDS - time.monotonic())
+        idle = max(0.0, self._asked_at + self._idle_seconds - time.monotonic())
         return idle if waits is None else min(idle, waits)
 
     def _is_idle(self) -> bool:
-        return not self._children and time.monotonic() - self._asked_at >= IDLE_SECONDS
+        return not self._children and time.monotonic() - self._asked_at >= self._idle_seconds
 
     def _end_all(self) -> None:
         until = time.monotonic() + SECONDS_TO_END

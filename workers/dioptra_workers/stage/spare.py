@@ -9,6 +9,7 @@ import signal
 import socket
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from dioptra_workers.stage import environment, live
 from dioptra_workers.stage.channel import Channel
@@ -16,12 +17,9 @@ from dioptra_workers.stage.events import Event
 from dioptra_workers.stage.interrupt import Kind
 from dioptra_workers.stage.run import run_stage
 
-IDLE_SECONDS = 600.0
-"""So long it waits; its template leaves with it."""
 
-
-def be_fresh(descriptor: int) -> None:
-    """Run one stage in the present process, and end it."""
+def be_fresh(descriptor: int, idle_seconds: float) -> NoReturn:
+    """Run one stage in the present process, and end it; without one if none comes for long."""
     code = 1
     try:
         connection = socket.socket(fileno=descriptor)
@@ -29,7 +27,7 @@ def be_fresh(descriptor: int) -> None:
         environment.settle()
         live.get_ready()
         channel.send(os.getpid())
-        readable, _, _ = select.select([connection], [], [], IDLE_SECONDS)
+        readable, _, _ = select.select([connection], [], [], idle_seconds)
         if readable:
             _serve(channel)
         code = 0

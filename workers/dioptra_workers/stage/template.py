@@ -43,6 +43,7 @@ class TemplateSettings:
         store_url: The artifact store.
         modules: What to import.
         avoided: What not to import, after all: it would not survive a fork.
+        idle_seconds: So long a process waits to be wanted; the template leaves with the last.
     """
 
     key: str
@@ -50,6 +51,7 @@ class TemplateSettings:
     store_url: str
     modules: tuple[str, ...]
     avoided: tuple[str, ...] = ()
+    idle_seconds: float = 600.0
 
     def to_json(self) -> str:
         """As text."""
@@ -66,12 +68,13 @@ class TemplateSettings:
 
 def main(arguments: Sequence[str]) -> None:
     """Fork until the owner hangs up."""
-    faulthandler.enable(file=2)  # in what is forked as well: a crash says what it was
     libc = ctypes.CDLL(None)
     libc.prctl(DIE_WITH_PARENT, signal.SIGTERM)
+    faulthandler.enable(file=2)  # in what is forked as well: a crash says what it was
     owner = socket.socket(fileno=int(arguments[0]))
-    _warm_up(TemplateSettings.from_json(arguments[1]), arguments)
-    Forker(owner, libc).serve()
+    settings = TemplateSettings.from_json(arguments[1])
+    _warm_up(settings, arguments)
+    Forker(owner, libc, settings.idle_seconds).serve()
 
 
 def _warm_up(settings: TemplateSettings, arguments: Sequence[str]) -> None:

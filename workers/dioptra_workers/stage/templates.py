@@ -167,3 +167,9 @@ def take(plugin_set: PluginSet, store_url: str) -> FreshProcess:
 def _make_room() -> None:
     while len(_templates) >= _KEPT:
         _templates.popitem(last=False)[1].close()
+
+
+def close_all() -> None:
+    """End all templates of this process."""
+    while _templates:
+        _templates.popitem()[1].close()
