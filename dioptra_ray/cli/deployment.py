@@ -23,7 +23,12 @@ from dioptra_ray.errors import UnavailableError
     "imported again.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on the loopback.")
-@click.option("--queue", "queues", multiple=True, help="A queue to serve; may be repeated.")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    help="A queue to serve; may be repeated. If not given: all, also those made later.",
+)
 @click.option("--slots", type=click.IntRange(0), default=0, help="How many jobs run at once.")
 @click.option("--timeout", type=float, default=90.0, help="Seconds until it has to be ready.")
 @with_output

@@ -49,6 +49,12 @@ def add_commands(group: click.Group, find: "Callable[[Client], Described]", kind
         find: Gives the part of the client that it is about.
         kind: What messages call one of it.
     """
+    add_description(group, find, kind)
+    add_deletion(group, find, kind)
+
+
+def add_description(group: click.Group, find: "Callable[[Client], Described]", kind: str) -> None:
+    """Add an `update` that changes only the description; see `add_commands`."""
 
     @group.command(help=f"Change the description of {_article(kind)}.")
     @click.argument("name")
@@ -62,6 +68,10 @@ def add_commands(group: click.Group, find: "Callable[[Client], Described]", kind
             output.json({"name": name, "changed": changed})
         else:
             output.line(f"{kind} {name} {'updated' if changed else 'unchanged'}")
+
+
+def add_deletion(group: click.Group, find: "Callable[[Client], Described]", kind: str) -> None:
+    """Add `delete` and `tag`; see `add_commands`."""
 
     @group.command(help=f"Delete {_article(kind)}; its history stays.")
     @click.argument("name")

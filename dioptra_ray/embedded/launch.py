@@ -18,7 +18,7 @@ from dioptra_ray.errors import PreconditionError
 POLL_SECONDS: Final = 0.1
 TAIL_LINES: Final = 20
 MAX_LOG_BYTES: Final = 16 * 1024 * 1024
-DEFAULT_QUEUES: Final = ("default",)
+DEFAULT_QUEUES: Final = ("*",)
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -31,7 +31,7 @@ class Options:
             directory.
         port: Port of the controller on the loopback interface; 0 for the last one if it is
             free, and else any.
-        queues: Queues that the runner serves; "default" when empty.
+        queues: Queues that the runner serves; all, also later ones, when empty.
         slots: How many jobs run at once; 0 for the runner's own choice.
         force_new_store: Whether to take another store though plugins and artifacts lie in the
             one before.

@@ -14,11 +14,19 @@ def to_text(plan: Plan) -> str:
     lines = [
         f"{steps} step{_s(steps)} in {stages} stage{_s(stages)}, planned for {plan.mode}",
         *(f"plugin {plugin.name} {plugin.digest[:19]}" for plugin in plan.plugins),
+        *_environment_lines(plan),
     ]
     edges = direct_edges(plan)
     for stage in plan.stages:
         lines += ["", *_stage_lines(stage, edges[stage.name])]
     return "\n".join(lines) + "\n"
+
+
+def _environment_lines(plan: Plan) -> Iterator[str]:
+    if plan.environment.runtime_env:
+        yield f"runtime_env {plan.environment.runtime_env}"
+    if plan.is_isolated:
+        yield "isolation process: each stage has a process of its own"
 
 
 def to_mermaid(plan: Plan) -> str:

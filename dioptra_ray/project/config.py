@@ -134,12 +134,23 @@ class EntrypointEntry(_Section):
     artifact_plugins: list[str] = Field(default_factory=list)
 
 
+class QueueEntry(_Section):
+    """A queue; what its environment may hold is checked with that."""
+
+    name: str
+    description: str | None = None
+    environment: dict[str, Any] | None = None
+    max_started_jobs: int | None = None
+    priority: int | None = None
+
+
 class Config(_Section):
     """A registration file."""
 
     plugins: list[PluginEntry] = Field(default_factory=list)
     plugin_param_types: list[TypeEntry] = Field(default_factory=list)
     entrypoints: list[EntrypointEntry] = Field(default_factory=list)
+    queues: list[QueueEntry] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

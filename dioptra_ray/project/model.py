@@ -6,6 +6,7 @@ from typing import Any
 
 from dioptra_ray.language.issues import Issue, Severity
 from dioptra_ray.planning.declarations import Declaration
+from dioptra_ray.planning.environments import Environment
 from dioptra_ray.plugins.annotations import Definition
 
 
@@ -202,6 +203,27 @@ class ProjectEntrypoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectQueue:
+    """A queue; None says nothing about it, so a queue that exists stays as it is there.
+
+    Attributes:
+        name: Its name.
+        description: Free text.
+        environment: Where and with what its jobs run.
+        max_started_jobs: At most so many of its jobs run at once; 0 for no limit.
+        priority: Queues with a higher one go first; 0 is normal.
+        place: Where it is declared.
+    """
+
+    name: str
+    description: str | None = None
+    environment: Environment | None = None
+    max_started_jobs: int | None = None
+    priority: int | None = None
+    place: Place = field(default_factory=Place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """Everything that a registration file declares.
 
@@ -209,10 +231,12 @@ class Project:
         plugins: Sorted by name.
         types: Sorted by name.
         entrypoints: Sorted by name.
+        queues: Sorted by name.
         warnings: Problems that do not stop an import.
     """
 
     plugins: tuple[ProjectPlugin, ...] = ()
     types: tuple[ProjectType, ...] = ()
     entrypoints: tuple[ProjectEntrypoint, ...] = ()
+    queues: tuple[ProjectQueue, ...] = ()
     warnings: tuple[Issue, ...] = ()

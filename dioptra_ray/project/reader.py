@@ -17,6 +17,7 @@ from dioptra_ray.project.config import (
     EntrypointEntry,
     ParameterEntry,
     PluginEntry,
+    QueueEntry,
     read_config,
 )
 from dioptra_ray.project.contradictions import undefined_types
@@ -29,10 +30,12 @@ from dioptra_ray.project.model import (
     Project,
     ProjectEntrypoint,
     ProjectPlugin,
+    ProjectQueue,
     ProjectType,
     TaskOutput,
 )
 from dioptra_ray.project.positions import Path
+from dioptra_ray.project.queues import read_queue
 from dioptra_ray.project.sources import PluginSource
 from dioptra_ray.project.tasks import (
     PluginTasks,
@@ -118,12 +121,20 @@ class _Reader:
             for index, entry in enumerate(config.entrypoints)
         ]
         self._check_unique("entrypoint", ("entrypoints",), [one.name for one in entrypoints])
+        queues = [self._queue(entry, index) for index, entry in enumerate(config.queues)]
+        self._check_unique("queue", ("queues",), [queue.name for queue in queues])
         return Project(
             plugins=tuple(sorted(plugins, key=lambda plugin: plugin.name)),
             types=tuple(sorted(types, key=lambda one: one.name)),
             entrypoints=tuple(sorted(entrypoints, key=lambda one: one.name)),
+            queues=tuple(sorted(queues, key=lambda queue: queue.name)),
             warnings=tuple(issue for issue in self.issues if issue.severity == "warning"),
         )
+
+    def _queue(self, entry: QueueEntry, index: int) -> ProjectQueue:
+        queue, issues = read_queue(entry, index, self.text)
+        self.issues.extend(issues)
+        return queue
 
     def _types(self, config: Config) -> list[ProjectType]:
         key = "plugin_param_types"

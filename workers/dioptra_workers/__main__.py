@@ -31,7 +31,7 @@ from dioptra_workers.settings import RunnerSettings
     "--queues",
     envvar="DIOPTRA_RUNNER_QUEUES",
     default="default",
-    help="Queues that it serves, separated by commas.",
+    help='Queues that it serves, separated by commas; "*" for all, also those made later.',
 )
 @click.option(
     "--slots",

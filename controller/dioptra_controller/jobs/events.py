@@ -79,6 +79,12 @@ class EventPage:
     events: tuple[JobEvent, ...]
     is_last: bool
 
+    @property
+    def ends_queued(self) -> bool:
+        """Whether the last that is said of the job's state is that it waits."""
+        states = [one.content.state for one in self.events if isinstance(one.content, Progress)]
+        return bool(states) and states[-1] is JobState.QUEUED
+
 
 def write_progress(progress: Progress) -> str:
     """As JSON."""

@@ -30,6 +30,7 @@ from dioptra_controller.jobs.reports import Failure, LogLine, MetricPoint
 from dioptra_controller.jobs.saved_stages import SavedStage
 from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.steps import StepChange, change_step, interrupt
+from dioptra_controller.jobs.waits import StageWait, change_waits
 from dioptra_ray.context import METRIC_NAME_RULE, is_metric_name
 
 _LONGEST_IN = 500
@@ -102,6 +103,7 @@ class Ledger:
             job.deadline = self.now + dt.timedelta(seconds=limit) if limit else None
         else:
             job.deadline = None
+        job.waits = {}
         if life.state is JobState.QUEUED:
             job.steps = {}
         if life.state.is_final:
@@ -113,6 +115,13 @@ class Ledger:
         """Change a step and say so."""
         job.steps[change.step] = change_step(job.steps.get(change.step), change)
         self._append_step(job, change.step)
+
+    def change_wait(self, job: OpenJob, change: StageWait) -> None:
+        """Change what a stage waits for and say so, unless that is known."""
+        waits = change_waits(job.waits, change)
+        if waits != job.waits:
+            job.waits = waits
+            self._append_state(job)
 
     def append_log(self, job: OpenJob, line: LogLine) -> None:
         """Append a line to the job's log."""
@@ -190,8 +199,9 @@ class Ledger:
             changes[before] -= 1
             changes[after] += 1
 
-    def _append_state(self, job: OpenJob, reason: str) -> None:
-        progress = replace(job.progress(), reason=reason)
+    def _append_state(self, job: OpenJob, reason: str = "") -> None:
+        progress = job.progress()
+        progress = replace(progress, reason=reason or progress.reason)
         self._append(job, "state", events.write_progress(progress))
 
     def _append_step(self, job: OpenJob, step: str) -> None:

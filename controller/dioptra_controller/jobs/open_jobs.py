@@ -15,6 +15,7 @@ from dioptra_controller.jobs.reports import Failure
 from dioptra_controller.jobs.saved_stages import SavedStage, write_saved
 from dioptra_controller.jobs.state import JobLife, JobState
 from dioptra_controller.jobs.steps import StepStatus, read_steps, write_steps
+from dioptra_controller.jobs.waits import describe_waits, read_waits, write_waits
 
 _COLUMNS = (
     JOBS.c.id,
@@ -24,6 +25,7 @@ _COLUMNS = (
     JOBS.c.cancel_requested,
     JOBS.c.timeout_seconds,
     JOBS.c.steps,
+    JOBS.c.waits,
     JOBS.c.start_time,
     JOBS.c.deadline,
     JOBS.c.sweep_id,
@@ -37,6 +39,7 @@ _CHANGING = (
     "cancel_requested",
     "deadline",
     "steps",
+    "waits",
     "failure",
     "artifacts",
     "saved_stages",
@@ -65,6 +68,7 @@ class OpenJob:
     timeout_seconds: float
     sweep_id: int | None = None
     steps: dict[str, StepStatus] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)
     start_time: dt.datetime | None = None
     end_time: dt.datetime | None = None
     deadline: dt.datetime | None = None
@@ -86,6 +90,7 @@ class OpenJob:
             failure=self.failure,
             artifacts=self.artifacts,
             saved_stages=tuple(saved.stage for saved in self.saved_stages),
+            reason=describe_waits(self.waits),
         )
 
 
@@ -121,6 +126,7 @@ def _read_row(row: Any) -> OpenJob:
         timeout_seconds=row.timeout_seconds,
         sweep_id=row.sweep_id,
         steps=read_steps(row.steps),
+        waits=read_waits(row.waits),
         start_time=row.start_time,
         deadline=row.deadline,
         last_event=row.last_event,
@@ -137,6 +143,7 @@ def _write_row(job: OpenJob) -> dict[str, Any]:
         "new_cancel_requested": job.life.cancel_requested,
         "new_deadline": job.deadline,
         "new_steps": write_steps(job.steps),
+        "new_waits": write_waits(job.waits),
         "new_failure": job.failure and json.dumps(job.failure.to_json()),
         "new_artifacts": json.dumps(job.artifacts) if job.artifacts else None,
         "new_saved_stages": write_saved(job.saved_stages),

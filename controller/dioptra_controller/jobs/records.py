@@ -17,6 +17,7 @@ from dioptra_controller.jobs.reports import Failure
 from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import read_steps
+from dioptra_controller.jobs.waits import describe_waits, read_waits
 from dioptra_ray.errors import NotFoundError
 
 
@@ -110,6 +111,7 @@ def _read(row: Any, outline: Outline | None = None) -> JobRecord:
         failure=Failure(**json.loads(row.failure)) if row.failure else None,
         artifacts=tuple(json.loads(row.artifacts)) if row.artifacts else (),
         saved_stages=tuple(saved.stage for saved in read_saved(row.saved_stages)),
+        reason=describe_waits(read_waits(row.waits)),
     )
     return JobRecord(
         id=row.id,

@@ -7,6 +7,7 @@ from typing import Any
 from dioptra_controller.jobs.saved_stages import SavedStage
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange
+from dioptra_controller.jobs.waits import StageWait
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
@@ -70,7 +71,7 @@ class AttemptEnd:
     saved_stages: tuple[SavedStage, ...] = ()
 
 
-Happening = StepChange | LogLine | MetricPoint | AttemptEnd
+Happening = StepChange | LogLine | MetricPoint | StageWait | AttemptEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import datetime as dt
 import functools
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy
@@ -20,6 +20,7 @@ from dioptra_controller.registry import names, snapshots
 from dioptra_controller.registry.listing import Listing, list_rows
 from dioptra_ray.errors import InvalidRequestError, PreconditionError
 from dioptra_ray.planning.environments import NOTHING, Environment, read_environment
+from dioptra_ray.project.model import ProjectQueue
 
 SERIES = snapshots.Series(code="queue", heads=QUEUES, snapshots=QUEUE_SNAPSHOTS)
 
@@ -107,6 +108,21 @@ def change(
     """
     snapshots.lock(connection, SERIES, name)
     return put(connection, name, new(get(connection, name).settings))
+
+
+def register(
+    connection: sqlalchemy.Connection, declared: ProjectQueue, *, overwrite: bool
+) -> snapshots.Stored:
+    """Store a queue of a project; one that exists keeps what is not declared, unless overwritten.
+
+    Raises:
+        InvalidRequestError: The name or a setting is not allowed; lists everything.
+    """
+    given = {field.name: getattr(declared, field.name) for field in fields(Settings)}
+    said = {name: value for name, value in given.items() if value is not None}
+    if not overwrite and snapshots.find_existing(connection, SERIES, [declared.name]):
+        return change(connection, declared.name, lambda present: replace(present, **said))
+    return put(connection, declared.name, Settings(**said), mode=snapshots.Mode.UPSERT)
 
 
 def describe(connection: sqlalchemy.Connection, name: str, description: str) -> snapshots.Stored:

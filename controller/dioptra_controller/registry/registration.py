@@ -12,12 +12,19 @@ from enum import StrEnum
 
 import sqlalchemy
 
-from dioptra_controller.registry import entrypoints, names, parameter_types, plugins, snapshots
+from dioptra_controller.registry import (
+    entrypoints,
+    names,
+    parameter_types,
+    plugins,
+    queues,
+    snapshots,
+)
 from dioptra_controller.registry.composition import compose, refuse_errors
 from dioptra_ray.errors import AlreadyExistsError, ConflictError
 from dioptra_ray.language.issues import Issue
 from dioptra_ray.plugins.bundle import Bundle, pack, read_archive
-from dioptra_ray.project.model import Project, ProjectPlugin, ProjectType
+from dioptra_ray.project.model import Project, ProjectPlugin, ProjectQueue, ProjectType
 
 
 class Strategy(StrEnum):
@@ -64,6 +71,7 @@ class Registration:
     plugins: tuple[PreparedPlugin, ...]
     types: tuple[ProjectType, ...]
     entrypoints: tuple[tuple[entrypoints.EntrypointContent, tuple[str, ...]], ...]
+    queues: tuple[ProjectQueue, ...] = ()
     warnings: tuple[Issue, ...] = ()
 
 
@@ -131,6 +139,7 @@ def prepare(
             (one.content, declared.plugins)
             for one, declared in zip(composed, project.entrypoints, strict=True)
         ),
+        queues=project.queues,
         warnings=tuple(
             dict.fromkeys((*project.warnings, *(w for one in composed for w in one.warnings)))
         ),
@@ -162,6 +171,10 @@ def apply(connection: sqlalchemy.Connection, registration: Registration) -> list
     for content, attached in registration.entrypoints:
         stored = entrypoints.put(connection, content, [pins[name] for name in attached])
         done.append(_registered("entrypoint", content.name, stored))
+    for queue in registration.queues:
+        overwrite = registration.strategy is Strategy.OVERWRITE
+        stored = queues.register(connection, queue, overwrite=overwrite)
+        done.append(_registered("queue", queue.name, stored))
     return done
 
 
@@ -202,6 +215,7 @@ def _refuse_existing(connection: sqlalchemy.Connection, registration: Registrati
         (plugins.SERIES, [item.plugin.name for item in registration.plugins]),
         (parameter_types.SERIES, [declared.name for declared in registration.types]),
         (entrypoints.SERIES, [content.name for content, _ in registration.entrypoints]),
+        (queues.SERIES, [queue.name for queue in registration.queues]),
     )
     taken = [
         f"{series.kind} {name!r}"

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -14,7 +13,7 @@ from dioptra_controller.jobs.records import JobFilter, JobRecord
 from dioptra_controller.jobs.reports import Failure, MetricPoint
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepState, StepStatus, untold
-from dioptra_controller.scheduling.runners import RunnerInfo, explain_wait
+from dioptra_controller.scheduling.waiting import Situation
 from dioptra_ray.api.controller.v1 import job_pb2, job_service_pb2
 from dioptra_ray.api.types.v1 import failure_pb2
 from dioptra_ray.errors import InvalidRequestError
@@ -59,11 +58,10 @@ def read_filter(request: job_service_pb2.ListJobsRequest) -> JobFilter:
 
 
 def write_job(
-    job: JobRecord, runners: Iterable[RunnerInfo], progress: Progress | None = None
+    job: JobRecord, situation: Situation | None = None, progress: Progress | None = None
 ) -> job_pb2.Job:
-    """A job, as it is or as it was at some progress."""
+    """A job, as it is or as it was at some progress; `situation` tells why it waits, if it does."""
     now = progress or job.progress
-    queued = now.state is JobState.QUEUED
     return job_pb2.Job(
         id=job.id,
         experiment=job.experiment,
@@ -72,7 +70,7 @@ def write_job(
         queue=job.queue,
         description=job.description,
         state=JOB_STATES[now.state],
-        reason=(now.reason or explain_wait(job.queue, runners)) if queued else "",
+        reason=_find_reason(job, situation, now),
         attempt=now.attempt,
         parameters=write_mapping(job.parameters),
         artifact_inputs=job.artifact_inputs,
@@ -95,7 +93,7 @@ def write_job(
 
 
 def write_event(
-    event: JobEvent, job: JobRecord, runners: Iterable[RunnerInfo]
+    event: JobEvent, job: JobRecord, situation: Situation | None
 ) -> job_service_pb2.WatchJobResponse:
     """An event of a job."""
     message = job_service_pb2.WatchJobResponse(
@@ -103,7 +101,7 @@ def write_event(
     )
     match event.content:
         case Progress() as progress:
-            message.job_state_changed.job.CopyFrom(write_job(job, runners, progress))
+            message.job_state_changed.job.CopyFrom(write_job(job, situation, progress))
         case StepMoved(step=name, status=status, attempt=attempt):
             message.step_state_changed.step.CopyFrom(write_step(_find_step(job, name), status))
             message.step_state_changed.attempt = attempt
@@ -112,13 +110,13 @@ def write_event(
     return message
 
 
-def write_end(job: JobRecord, runners: Iterable[RunnerInfo]) -> job_service_pb2.WatchJobResponse:
+def write_end(job: JobRecord) -> job_service_pb2.WatchJobResponse:
     """The event that a job has ended, which is always its last one."""
     message = job_service_pb2.WatchJobResponse(
         sequence=job.last_event,
         event_time=to_timestamp(job.progress.end_time or job.create_time),
     )
-    message.job_state_changed.job.CopyFrom(write_job(job, runners, job.progress))
+    message.job_state_changed.job.CopyFrom(write_job(job, progress=job.progress))
     return message
 
 
@@ -169,6 +167,13 @@ def write_log(record: LogRecord) -> job_pb2.LogRecord:
         message=record.message,
         attempt=record.attempt,
     )
+
+
+def _find_reason(job: JobRecord, situation: Situation | None, now: Progress) -> str:
+    """Why it still waits."""
+    if now.state is JobState.QUEUED:
+        return now.reason or (situation.explain(job.queue) if situation else "")
+    return now.reason if now.state is JobState.STARTED else ""
 
 
 def _write_step(step: StepOutline, progress: Progress) -> job_pb2.Step:

@@ -1,7 +1,7 @@
 """JobService."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,12 +21,16 @@ from dioptra_controller.jobs import (
 from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.deleted import find_deleted
 from dioptra_controller.jobs.outline import Outlines
+from dioptra_controller.jobs.state import JobState
 from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry.requests import once
 from dioptra_controller.rpc import job_messages as messages
 from dioptra_controller.scheduling import immediate
 from dioptra_controller.scheduling.hub import Hub
+from dioptra_controller.scheduling.queue_rules import load_rules
 from dioptra_controller.scheduling.sessions import Introduction
+from dioptra_controller.scheduling.waiting import Situation
+from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as pb_grpc
 from dioptra_ray.store import ArtifactStore
@@ -49,7 +53,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
             return creation.create_job(connection, run, compiler=compiler, now=now, start=start)
 
         job = await self._make(request, create)
-        return pb.CreateJobResponse(job=messages.write_job(job, self._hub.runners()))
+        return pb.CreateJobResponse(job=await self._write(job))
 
     async def RetryJob(self, request: pb.RetryJobRequest, context: Any) -> pb.RetryJobResponse:
         """Repeat one, once for a request id."""
@@ -60,12 +64,12 @@ class JobServicer(pb_grpc.JobServiceServicer):
             return retrying.retry_job(connection, request.id, kept=kept, now=now, start=start)
 
         job = await self._make(request, repeat)
-        return pb.RetryJobResponse(job=messages.write_job(job, self._hub.runners()))
+        return pb.RetryJobResponse(job=await self._write(job))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Any) -> pb.GetJobResponse:
         """Show one."""
         job = await self._database.read(records.get, request.id, self._hub.outlines)
-        message = messages.write_job(job, self._hub.runners())
+        message = await self._write(job)
         message.deleted.extend(await self._database.read(find_deleted, request.id))
         return pb.GetJobResponse(job=message)
 
@@ -74,9 +78,9 @@ class JobServicer(pb_grpc.JobServiceServicer):
         page = PageRequest(size=request.page_size, token=request.page_token)
         wanted = messages.read_filter(request)
         found = await self._database.read(records.list_page, page, wanted)
-        runners = self._hub.runners()
+        situation = await self._look(*_waited_for(found.rows))
         return pb.ListJobsResponse(
-            jobs=[messages.write_job(job, runners) for job in found.rows],
+            jobs=[messages.write_job(job, situation) for job in found.rows],
             next_page_token=found.next_token,
         )
 
@@ -84,7 +88,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """Stop one."""
         await self._hub.write(cancelling.cancel_job, request.id, now=self._hub.now())
         job = await self._database.read(records.get, request.id, self._hub.outlines)
-        return pb.CancelJobResponse(job=messages.write_job(job, self._hub.runners()))
+        return pb.CancelJobResponse(job=await self._write(job))
 
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: Any
@@ -99,8 +103,10 @@ class JobServicer(pb_grpc.JobServiceServicer):
             while True:
                 changed.clear()
                 page = await self._database.read(events.read_after, request.id, after)
+                # Why it waited when it was queued is nobody's business any more later.
+                situation = await self._look(job.queue) if page.ends_queued else None
                 for event in page.events:
-                    yield messages.write_event(event, job, self._hub.runners())
+                    yield messages.write_event(event, job, situation)
                     after = event.sequence
                 if page.is_last:
                     return
@@ -160,13 +166,26 @@ class JobServicer(pb_grpc.JobServiceServicer):
 
         return await self._hub.create(once)
 
+    async def _write(self, job: records.JobRecord) -> job_pb2.Job:
+        return messages.write_job(job, await self._look(*_waited_for([job])))
+
+    async def _look(self, *queues: str) -> Situation:
+        """What jobs wait for that are queued in these queues."""
+        rules = await self._database.read(load_rules, queues) if queues else {}
+        return Situation(runners=self._hub.runners(), rules=rules)
+
     async def _wait_for_end(self, job_id: int) -> pb.WatchJobResponse:
         with self._hub.watch_end(job_id) as ended:
             job = await self._database.read(records.get, job_id, self._hub.outlines)
             if not job.progress.state.is_final:
                 await ended.wait()
                 job = await self._database.read(records.get, job_id, self._hub.outlines)
-        return messages.write_end(job, self._hub.runners())
+        return messages.write_end(job)
+
+
+def _waited_for(jobs: Iterable[records.JobRecord]) -> set[str]:
+    """The queues of those jobs that wait in them."""
+    return {job.queue for job in jobs if job.progress.state is JobState.QUEUED}
 
 
 def _make_once(

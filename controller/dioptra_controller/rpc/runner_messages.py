@@ -15,6 +15,7 @@ from dioptra_controller.jobs.reports import (
 from dioptra_controller.jobs.saved_stages import SavedStage
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange, StepState
+from dioptra_controller.jobs.waits import StageWait
 from dioptra_controller.scheduling.messages import (
     Acknowledgement,
     Assignment,
@@ -127,6 +128,9 @@ def _read_happenings(report: pb.Report) -> tuple[Happening, ...]:
             return tuple(map(_read_line, report.logs_appended.lines))
         case "metrics_logged":
             return tuple(map(_read_metric, report.metrics_logged.values))
+        case "stage_waiting":
+            waiting = report.stage_waiting
+            return (StageWait(stage=waiting.stage, reason=waiting.reason),)
         case "attempt_ended":
             return (_read_end(report.attempt_ended),)
         case _:

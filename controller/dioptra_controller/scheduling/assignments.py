@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -16,12 +17,15 @@ from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
 from dioptra_controller.scheduling.decision import (
     Grant,
+    QueueRule,
     RunnerRoom,
     WaitingJob,
     WaitingSweep,
     decide,
 )
 from dioptra_controller.scheduling.messages import ArtifactInput, Assignment, Lease
+from dioptra_controller.scheduling.queue_rules import load_waiting
+from dioptra_controller.scheduling.runners import serves
 from dioptra_controller.scheduling.sessions import Introduction
 from dioptra_controller.sweeps.spaces import Spaces
 from dioptra_controller.sweeps.trials import make_trials
@@ -47,16 +51,16 @@ _LEASEHOLDERS = Prepared(
     .where(JOBS.c.state == JobState.STARTED.value)
     .group_by(JOBS.c.runner_id)
 )
-_IN_QUEUES = JOBS.c.queue.in_(sa.bindparam("queues", expanding=True))
+_IN_QUEUE = JOBS.c.queue == sa.bindparam("queue")
 _WAITING_JOBS = (
     sa.select(JOBS.c.id, JOBS.c.queue)
-    .where(_QUEUED, _IN_QUEUES, JOBS.c.sweep_id.is_(None))
+    .where(_QUEUED, _IN_QUEUE, JOBS.c.sweep_id.is_(None))
     .order_by(JOBS.c.id)
     .limit(sa.bindparam("room", type_=sa.Integer))
 )
 _WAITING_TRIALS = (
     sa.select(JOBS.c.id, JOBS.c.sweep_id)
-    .where(_QUEUED, _IN_QUEUES, JOBS.c.sweep_id.is_not(None))
+    .where(_QUEUED, _IN_QUEUE, JOBS.c.sweep_id.is_not(None))
     .order_by(JOBS.c.id)
     .limit(sa.bindparam("room", type_=sa.Integer))
 )
@@ -70,6 +74,21 @@ _OPEN_SWEEPS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """How free slots were filled.
+
+    Attributes:
+        grants: What was decided.
+        held: How many jobs each runner holds now.
+        has_limit: Whether work may still wait for the limit of its queue, not for a slot.
+    """
+
+    grants: list[Grant]
+    held: Mapping[str, int]
+    has_limit: bool
+
+
 def assign(
     connection: sa.Connection,
     runners: Iterable[Introduction],
@@ -77,25 +96,24 @@ def assign(
     spaces: Spaces,
     singles_in_a_row: int,
     now: dt.datetime,
-) -> tuple[list[Grant], dict[str, int]]:
+) -> Assigned:
     """Lease jobs to runners with free slots, making trials of sweeps as they are needed.
 
     The runners hear of it when the transaction commits.
-
-    Returns:
-        What was decided, and how many jobs each runner holds then.
     """
     held = list_leaseholders(connection)
     rooms = list_rooms(runners, held)
-    grants = _decide(connection, rooms, singles_in_a_row)
+    waiting = load_waiting(connection) if any(runner.free for runner in rooms) else {}
+    has_limit = any(rule.limit for rule in waiting.values())
+    grants = _decide(connection, rooms, waiting, singles_in_a_row)
     if not grants:
-        return [], held
+        return Assigned(grants=[], held=held, has_limit=has_limit)
     ledger = Ledger(connection, now)
     leased = [*_lease_existing(ledger, grants), *_lease_trials(ledger, grants, spaces)]
     ledger.write()
     for assignment in load_assignments(connection, leased):
         notify(connection, assignment)
-    return grants, list_leaseholders(connection)
+    return Assigned(grants=grants, held=list_leaseholders(connection), has_limit=has_limit)
 
 
 def list_rooms(runners: Iterable[Introduction], held: Mapping[str, int]) -> list[RunnerRoom]:
@@ -145,29 +163,45 @@ def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[
 
 
 def _decide(
-    connection: sa.Connection, rooms: Sequence[RunnerRoom], singles_in_a_row: int
+    connection: sa.Connection,
+    rooms: Sequence[RunnerRoom],
+    waiting: Mapping[str, QueueRule],
+    singles_in_a_row: int,
 ) -> list[Grant]:
-    room = sum(runner.free for runner in rooms)
-    queues = sorted({queue for runner in rooms if runner.free for queue in runner.queues})
-    if not queues:
+    open_rooms = [runner for runner in rooms if runner.free]
+    room = sum(runner.free for runner in open_rooms)
+    rules = {
+        queue: rule
+        for queue, rule in waiting.items()
+        if not rule.is_full and any(serves(runner, queue) for runner in open_rooms)
+    }
+    if not rules:
         return []
+    queues = sorted(rules)
     return decide(
         rooms,
         _waiting_jobs(connection, queues, room),
         _waiting_sweeps(connection, queues, room),
+        rules=rules,
         singles_in_a_row=singles_in_a_row,
     )
 
 
+# Queue by queue: the oldest jobs of all might be those of a queue that must wait.
 def _waiting_jobs(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingJob]:
-    rows = connection.execute(_WAITING_JOBS, {"queues": queues, "room": room})
-    return [WaitingJob(job_id=row.id, queue=row.queue) for row in rows]
+    return [
+        WaitingJob(job_id=row.id, queue=row.queue)
+        for queue in queues
+        for row in connection.execute(_WAITING_JOBS, {"queue": queue, "room": room})
+    ]
 
 
 def _waiting_sweeps(connection: sa.Connection, queues: list[str], room: int) -> list[WaitingSweep]:
+    sweeps = connection.execute(_OPEN_SWEEPS, {"queues": queues}).all()
     repeated: dict[int, list[int]] = {}
-    for row in connection.execute(_WAITING_TRIALS, {"queues": queues, "room": room}):
-        repeated.setdefault(row.sweep_id, []).append(row.id)
+    for queue in sorted({row.queue for row in sweeps}):
+        for row in connection.execute(_WAITING_TRIALS, {"queue": queue, "room": room}):
+            repeated.setdefault(row.sweep_id, []).append(row.id)
     return [
         WaitingSweep(
             sweep_id=row.id,
@@ -176,7 +210,7 @@ def _waiting_sweeps(connection: sa.Connection, queues: list[str], room: int) -> 
             repeated=tuple(repeated.get(row.id, ())),
             unmade=row.size - row.next_trial,
         )
-        for row in connection.execute(_OPEN_SWEEPS, {"queues": queues})
+        for row in sweeps
     ]
 
 

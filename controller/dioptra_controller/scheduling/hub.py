@@ -73,7 +73,7 @@ class Hub:
         self._watchers = Watchers()
         self._work = asyncio.Event()
         self._singles_in_a_row = 0
-        # Whether somebody may wait for a slot: only then is a free one news.
+        # Whether somebody may wait for a slot, or for a limit: only then is a free one news.
         self._has_backlog = True
         # Taking leases back and greeting their holder must not overlap.
         self._lease_lock = asyncio.Lock()
@@ -232,17 +232,17 @@ class Hub:
             self._has_backlog = True
             if not runners:
                 return
-            grants, held = await self.write(
+            assigned = await self.write(
                 assignments.assign,
                 runners,
                 spaces=self.spaces,
                 singles_in_a_row=self._singles_in_a_row,
                 now=self.now(),
             )
-        self._singles_in_a_row = singles_at_end(grants, self._singles_in_a_row)
-        self._sessions.count(held)
-        rooms = assignments.list_rooms(runners, held)
-        self._has_backlog = any(room.free == 0 for room in rooms)
+        self._singles_in_a_row = singles_at_end(assigned.grants, self._singles_in_a_row)
+        self._sessions.count(assigned.held)
+        rooms = assignments.list_rooms(runners, assigned.held)
+        self._has_backlog = assigned.has_limit or any(room.free == 0 for room in rooms)
 
     def _send(self, runner_id: str, message: Message) -> None:
         if session := self._sessions.find(runner_id):

@@ -2,11 +2,12 @@
 
 Most jobs come when a runner has room and nobody waits. Deciding about them later, in a
 transaction of its own, would double the time until they run. Whoever waits goes first, so
-a job that finds anybody waiting waits as well, for the ordinary decision.
+a job that finds anybody waiting in its queue, or in one of a higher priority, waits as well,
+for the ordinary decision.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,8 +22,10 @@ from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
 from dioptra_controller.scheduling.assignments import list_leaseholders, list_rooms, write_input
-from dioptra_controller.scheduling.decision import WaitingJob, decide
+from dioptra_controller.scheduling.decision import RunnerRoom, WaitingJob, decide
 from dioptra_controller.scheduling.messages import Assignment, Lease
+from dioptra_controller.scheduling.queue_rules import load_waiting, look_around
+from dioptra_controller.scheduling.runners import serves
 from dioptra_controller.scheduling.sessions import Introduction
 
 _OTHERS = Prepared(
@@ -47,10 +50,14 @@ def start(
     The runner hears of it when the transaction commits.
     """
     connection = ledger.connection
-    if _OTHERS.first(connection, {"queue": row["queue"], "job": job.id}) is not None:
+    queue: str = row["queue"]
+    around = look_around(connection, queue, job.id)
+    if around.rule.is_full:
         return False
     rooms = list_rooms(runners, list_leaseholders(connection))
-    grants = decide(rooms, [WaitingJob(job_id=job.id, queue=row["queue"])], ())
+    if around.others_wait and _is_behind(connection, job.id, queue, around.rule.priority, rooms):
+        return False
+    grants = decide(rooms, [WaitingJob(job_id=job.id, queue=queue)], ())
     if not grants:
         return False
     ledger.move(job, job.life.lease(grants[0].runner_id))
@@ -72,3 +79,17 @@ def start(
         ),
     )
     return True
+
+
+def _is_behind(
+    connection: sa.Connection, job_id: int, queue: str, priority: int, rooms: Sequence[RunnerRoom]
+) -> bool:
+    """Whether others in its queue go first, or others of a queue that goes before its."""
+    if _OTHERS.first(connection, {"queue": queue, "job": job_id}) is not None:
+        return True
+    return any(
+        rule.priority > priority
+        and not rule.is_full
+        and any(room.free and serves(room, other) for room in rooms)
+        for other, rule in load_waiting(connection).items()
+    )

@@ -15,6 +15,7 @@ from dioptra_controller.jobs.outline import Outlines
 from dioptra_controller.jobs.reports import (
     AttemptEnd,
     Failure,
+    Happening,
     LogLine,
     MetricPoint,
     Report,
@@ -22,6 +23,7 @@ from dioptra_controller.jobs.reports import (
 )
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange
+from dioptra_controller.jobs.waits import StageWait
 from dioptra_ray.errors import DioptraError, InvalidRequestError, PreconditionError
 
 _OF_RUNNER = RUNNERS.c.runner_id == sa.bindparam("runner")
@@ -63,15 +65,7 @@ def commit_reports(
         for happening in report.happenings:
             if job is None or not job.life.is_leased_by(runner_id, report.attempt):
                 break
-            match happening:
-                case StepChange():
-                    ledger.change_step(job, happening)
-                case LogLine():
-                    ledger.append_log(job, happening)
-                case MetricPoint():
-                    ledger.log_metric(job, happening)
-                case AttemptEnd():
-                    _end(ledger, job, happening, outlines)
+            _apply(ledger, job, happening, outlines)
     ledger.write()
     _COMMIT.run(connection, {"runner": runner_id, "sequence": fresh[-1].sequence})
     return fresh[-1].sequence
@@ -84,6 +78,20 @@ def _check_dense(committed: int, reports: Sequence[Report]) -> None:
                 f"report {report.sequence} came where {expected} was expected; "
                 "connect again and send what was not acknowledged"
             )
+
+
+def _apply(ledger: Ledger, job: OpenJob, happening: Happening, outlines: Outlines) -> None:
+    match happening:
+        case StepChange():
+            ledger.change_step(job, happening)
+        case LogLine():
+            ledger.append_log(job, happening)
+        case MetricPoint():
+            ledger.log_metric(job, happening)
+        case StageWait():
+            ledger.change_wait(job, happening)
+        case AttemptEnd():
+            _end(ledger, job, happening, outlines)
 
 
 def _end(ledger: Ledger, job: OpenJob, end: AttemptEnd, outlines: Outlines) -> None:

@@ -1,7 +1,7 @@
-"""Runners as the controller sees them, and why a queued job still waits for one."""
+"""Runners as the controller sees them."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,16 +58,3 @@ class Serving(Protocol):
 def serves(runner: Serving, queue: str) -> bool:
     """Whether a runner serves a queue."""
     return queue in runner.queues or ALL_QUEUES in runner.queues
-
-
-def explain_wait(queue: str, runners: Iterable[RunnerInfo]) -> str:
-    """Say in one line why a job of a queue has not started."""
-    serving = [runner for runner in runners if serves(runner, queue)]
-    if not serving:
-        return f"no runner serves queue {queue}"
-    if any(runner.started_jobs < runner.slots for runner in serving):
-        return "is about to be assigned"
-    slots = " or ".join(
-        f"{runner.name} ({runner.started_jobs} of {runner.slots} in use)" for runner in serving
-    )
-    return f"waiting for a free slot of runner {slots}"

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dioptra_controller.scheduling.decision import (
+    NO_RULE,
     SINGLES_IN_A_ROW,
+    QueueRule,
     RunnerRoom,
     WaitingJob,
     WaitingSweep,
@@ -12,7 +14,8 @@ from dioptra_controller.scheduling.decision import (
 )
 
 QUEUES = st.sampled_from("xyz")
-RUNNERS = st.lists(st.tuples(st.frozensets(QUEUES), st.integers(0, 5)), max_size=4).map(
+SERVED = st.one_of(st.frozensets(QUEUES), st.just(frozenset("*")))
+RUNNERS = st.lists(st.tuples(SERVED, st.integers(0, 5)), max_size=4).map(
     lambda items: [
         RunnerRoom(runner_id=f"r{i}", queues=queues, free=free)
         for i, (queues, free) in enumerate(items)
@@ -35,13 +38,30 @@ SWEEPS = st.lists(
         for i, (queue, running, repeated, unmade) in enumerate(items)
     ]
 )
+RULES = st.dictionaries(
+    QUEUES,
+    st.builds(
+        QueueRule,
+        priority=st.integers(-2, 2),
+        limit=st.integers(0, 4),
+        running=st.integers(0, 5),
+    ),
+)
 
 
-@given(RUNNERS, JOBS, SWEEPS, st.integers(0, 4))
+def serves(runner: RunnerRoom, queue: str) -> bool:
+    return bool({queue, "*"} & runner.queues)
+
+
+@given(RUNNERS, JOBS, SWEEPS, RULES, st.integers(0, 4))
 def test_a_decision_is_legal_and_leaves_nothing_that_fits(
-    runners: list[RunnerRoom], jobs: list[WaitingJob], sweeps: list[WaitingSweep], before: int
+    runners: list[RunnerRoom],
+    jobs: list[WaitingJob],
+    sweeps: list[WaitingSweep],
+    rules: dict[str, QueueRule],
+    before: int,
 ) -> None:
-    grants = decide(runners, jobs, sweeps, singles_in_a_row=before)
+    grants = decide(runners, jobs, sweeps, rules=rules, singles_in_a_row=before)
     rooms = {runner.runner_id: runner for runner in runners}
     queue_of = {job.job_id: job.queue for job in jobs}
     queue_of |= {job_id: sweep.queue for sweep in sweeps for job_id in sweep.repeated}
@@ -54,17 +74,39 @@ def test_a_decision_is_legal_and_leaves_nothing_that_fits(
         assert made[sweep.sweep_id] <= sweep.unmade
     for runner_id, count in used.items():
         assert count <= rooms[runner_id].free
-    for grant in grants:
-        queue = (
-            sweeps[grant.sweep_id or 0].queue if grant.job_id is None else queue_of[grant.job_id]
-        )
-        assert queue in rooms[grant.runner_id].queues
+    queues = [
+        sweeps[grant.sweep_id or 0].queue if grant.job_id is None else queue_of[grant.job_id]
+        for grant in grants
+    ]
+    for grant, queue in zip(grants, queues, strict=True):
+        assert serves(rooms[grant.runner_id], queue)
+    # No queue beyond its limit, unless it was before.
+    for queue, rule in rules.items():
+        if rule.limit:
+            assert queues.count(queue) <= max(0, rule.limit - rule.running)
     # A runner with room left has nothing left to do.
     left = {queue for job_id, queue in queue_of.items() if job_id not in given_jobs}
     left |= {sweep.queue for sweep in sweeps if made[sweep.sweep_id] < sweep.unmade}
-    for runner in runners:
-        if used[runner.runner_id] < runner.free:
-            assert not left & runner.queues
+    for queue in left:
+        rule = rules.get(queue, NO_RULE)
+        if not rule.limit or rule.running + queues.count(queue) < rule.limit:
+            for runner in runners:
+                assert used[runner.runner_id] == runner.free or not serves(runner, queue)
+
+
+@given(st.integers(0, 9), JOBS, SWEEPS, RULES)
+def test_nothing_goes_before_what_has_a_higher_priority_and_could_go(
+    free: int, jobs: list[WaitingJob], sweeps: list[WaitingSweep], rules: dict[str, QueueRule]
+) -> None:
+    room = RunnerRoom(runner_id="r", queues=frozenset("*"), free=free)
+    queue_of = {job.job_id: job.queue for job in jobs}
+    queue_of |= {job_id: sweep.queue for sweep in sweeps for job_id in sweep.repeated}
+    granted = [
+        sweeps[grant.sweep_id or 0].queue if grant.job_id is None else queue_of[grant.job_id]
+        for grant in decide([room], jobs, sweeps, rules=rules)
+    ]
+    priorities = [rules.get(queue, NO_RULE).priority for queue in granted]
+    assert priorities == sorted(priorities, reverse=True)
 
 
 @given(RUNNERS, JOBS, SWEEPS)

@@ -233,10 +233,10 @@ def test_the_port_is_the_last_one_while_it_is_free(root) -> None:
 
 def test_other_options_of_a_running_deployment_are_refused_by_name(root) -> None:
     running, _ = up(root, options=options(slots=2))
-    assert up(root, options=options(slots=2, queues=("default",))) == (running, False)
+    assert up(root, options=options(slots=2, queues=("*",))) == (running, False)
     with pytest.raises(PreconditionError) as caught:
         up(root, options=options(slots=3, queues=("gpu",), port=1))
-    for part in ("--slots is 2, not 3", "--queue is default, not gpu", "--port is", "down"):
+    for part in ("--slots is 2, not 3", "--queue is *, not gpu", "--port is", "down"):
         assert part in caught.value.message
     assert "--store-url" not in caught.value.message
 

@@ -2,6 +2,7 @@ from typing import Any
 
 from dioptra_controller.scheduling.decision import (
     Grant,
+    QueueRule,
     RunnerRoom,
     WaitingJob,
     WaitingSweep,
@@ -69,3 +70,44 @@ def test_trials_that_were_queued_again_go_before_new_ones() -> None:
 def test_work_is_spread_over_the_runners() -> None:
     grants = decide([room("a", 1), room("b", 3)], [job(i) for i in range(4)], [])
     assert [grant.runner_id for grant in grants] == ["b", "b", "a", "b"]
+
+
+def test_a_queue_of_higher_priority_goes_first() -> None:
+    rules = {"high": QueueRule(priority=5), "low": QueueRule(priority=-1)}
+    jobs = [job(1, "low"), job(2, "q"), job(3, "high")]
+    sweeps = [sweep(1, 2, queue="high"), sweep(2, 1, queue="low")]
+    grants = decide([room("r", 9, "*")], jobs, sweeps, rules=rules)
+    assert names(grants) == ["j3", "s1", "s1", "j2", "j1", "s2"]
+    assert names(decide([room("r", 2, "*")], jobs, sweeps, rules=rules)) == ["j3", "s1"]
+
+
+def test_a_priority_counts_only_where_a_runner_serves_the_queue() -> None:
+    rules = {"high": QueueRule(priority=5)}
+    runners = [room("a", 0, "high"), room("b", 1, "q")]
+    grants = decide(runners, [job(1), job(2, "high")], [], rules=rules)
+    assert [(grant.runner_id, grant.job_id) for grant in grants] == [("b", 1)]
+
+
+def test_no_queue_runs_more_jobs_than_it_may() -> None:
+    rules = {"q": QueueRule(limit=3, running=1), "full": QueueRule(limit=2, running=2)}
+    jobs = [job(1), job(2, "full"), job(3)]
+    grants = decide([room("a", 5, "*"), room("b", 5, "q")], jobs, [sweep(1, 9)], rules=rules)
+    assert names(grants) == ["j1", "j3"], "trials count as jobs"
+    grants = decide([room("a", 9, "*")], [], [sweep(1, 9, running=1)], rules=rules)
+    assert names(grants) == ["s1", "s1"]
+
+
+def test_a_full_queue_of_high_priority_holds_nobody_up() -> None:
+    rules = {"high": QueueRule(priority=5, limit=1)}
+    jobs = [job(1, "high"), job(2, "high"), job(3)]
+    assert names(decide([room("r", 3, "*")], jobs, [], rules=rules)) == ["j1", "j3"]
+
+
+def test_a_runner_of_all_queues_serves_any() -> None:
+    runners = [room("all", 1, "*"), room("some", 2, "x")]
+    grants = decide(runners, [job(1, "x"), job(2, "new"), job(3, "x")], [])
+    assert [(grant.runner_id, grant.job_id) for grant in grants] == [
+        ("some", 1),
+        ("all", 2),
+        ("some", 3),
+    ]
