@@ -43,13 +43,13 @@ def died(step: str, signal: str = "", exit_code: int | None = None) -> StageFail
     Args:
         step: The step that was running; empty for none.
         signal: The signal that it said that it got; empty for none.
-        exit_code: The code that it gave `os._exit`; None if it did not.
+        exit_code: The code that it ended itself with; None if that is not known.
     """
     what = f'The process of step "{step}"' if step else "A process of this job"
     if signal:
         why, short = f"it got {signal}", f"signal {Signals[signal].value} ({signal})"
     elif exit_code is not None:
-        why, short = f"it called os._exit({exit_code})", f"exit code {exit_code}"
+        why, short = f"it ended with exit code {exit_code}", f"exit code {exit_code}"
     else:
         why, short = "it crashed or was killed", "crashed or killed"
     message = f"{what} died without an exception: {why}."
