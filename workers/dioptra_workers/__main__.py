@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from dioptra_workers.runner.cluster import prepare_environment
-from dioptra_workers.settings import RunnerSettings
+from dioptra_workers.settings import DEFAULT_SAVE_LIMIT, RunnerSettings
 
 
 @click.command(context_settings={"show_default": True})
@@ -79,6 +79,14 @@ from dioptra_workers.settings import RunnerSettings
     "local Ray and none of another.",
 )
 @click.option(
+    "--save-limit",
+    envvar="DIOPTRA_RUNNER_SAVE_LIMIT",
+    default=DEFAULT_SAVE_LIMIT,
+    type=click.IntRange(min=0),
+    help="How many bytes of what a finished stage made are kept at most for "
+    "`dioptra-ray job retry --from-failed` when its job fails; 0 keeps nothing.",
+)
+@click.option(
     "--temporary-dir",
     envvar="DIOPTRA_RUNNER_TEMPORARY_DIR",
     default=None,
@@ -99,6 +107,7 @@ def main(  # noqa: PLR0913 - one argument an option
     token_file: Path | None,
     num_cpus: int | None,
     warm: int | None,
+    save_limit: int,
     temporary_dir: Path | None,
     log_level: str,
 ) -> None:
@@ -119,6 +128,7 @@ def main(  # noqa: PLR0913 - one argument an option
         token_file=token_file and token_file.absolute(),
         num_cpus=num_cpus,
         warm=warm,
+        save_limit=save_limit,
         temporary_dir=temporary_dir,
     )
     # Ray puts the driver's directory on the path of all its workers.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+DEFAULT_SAVE_LIMIT = 4 * 1024**3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerSettings:
@@ -21,6 +23,7 @@ class RunnerSettings:
         num_cpus: CPUs of a local Ray; None for what the machine has.
         warm: How many CPUs of its node it may hold for warm processes; None for all of a
             local Ray, and none of another, where they would be missing to others.
+        save_limit: Bytes of what a finished stage made that are kept at most when its job fails.
         temporary_dir: For the files of a local Ray, removed at the end; None for one in /tmp.
     """
 
@@ -35,6 +38,7 @@ class RunnerSettings:
     num_cpus: int | None = None
     warm: int | None = None
     temporary_dir: Path | None = None
+    save_limit: int = DEFAULT_SAVE_LIMIT
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What accompanies every call to the controller."""

@@ -2,18 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 import structlog
 
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.job_tables import JOBS
-from dioptra_controller.jobs.saved_stages import SavedStage, read_saved
+from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import FINAL_STATES
 from dioptra_ray.errors import DioptraError
 from dioptra_ray.store import ArtifactStore
-from dioptra_ray.store.saved_stages import is_saved, list_saved
+from dioptra_ray.store.saved_stages import list_saved
 
 _log = structlog.get_logger("dioptra_controller.retention")
 
@@ -22,11 +22,6 @@ PAUSE_SECONDS = 3600.0
 
 _LONGEST_IN = 500
 _FINAL = JOBS.c.state.in_([state.value for state in FINAL_STATES])
-
-
-def find_kept(store: ArtifactStore, saved: Iterable[SavedStage]) -> frozenset[str]:
-    """The stages whose outputs are in the store, or of which nothing is needed."""
-    return frozenset(one.stage for one in saved if not one.key or is_saved(store, one.key))
 
 
 class Retention:

@@ -18,7 +18,8 @@ from dioptra_controller.jobs.state import JobState
 from dioptra_controller.registry import experiments, queues
 from dioptra_ray.errors import NotFoundError, PreconditionError
 from dioptra_ray.planning.plan import Plan
-from dioptra_ray.planning.reuse import reusable_stages
+from dioptra_ray.planning.reuse import Parts, reusable_stages
+from dioptra_ray.store.saved_stages import SavedOutputs
 
 _REPEATED = (
     "experiment",
@@ -40,7 +41,7 @@ def retry_job(
     connection: sa.Connection,
     job_id: int,
     *,
-    kept: Collection[str] | None,
+    kept: Mapping[str, SavedOutputs] | None,
     now: dt.datetime,
     start: Start | None = None,
 ) -> int:
@@ -49,7 +50,8 @@ def retry_job(
     Args:
         connection: The transaction.
         job_id: The job to repeat.
-        kept: Stages whose outputs are in the store, to run only the others; None to run all.
+        kept: What the store has of its finished stages, to run only the others; None to
+            run all.
         now: The present time.
         start: See `insert_job`.
 
@@ -74,7 +76,7 @@ def retry_job(
     if kept is None:
         return insert_job(connection, row, now, start)
     plan = Plan.from_json(load_plan(connection, found["plan_digest"]))
-    reused = _find_reused(connection, job_id, found, plan, kept)
+    reused = _find_reused(job_id, found, plan, kept)
     row["reused_stages"] = write_saved(reused)
     again = insert_job(connection, row, now, start)
     _repeat_metrics(Ledger(connection, now), job_id, again, plan, reused)
@@ -88,11 +90,10 @@ def find_saved(connection: sa.Connection, job_id: int) -> tuple[SavedStage, ...]
 
 
 def _find_reused(
-    connection: sa.Connection,
     job_id: int,
     found: Mapping[Any, Any],
     plan: Plan,
-    kept: Collection[str],
+    kept: Mapping[str, SavedOutputs],
 ) -> tuple[SavedStage, ...]:
     """What the retry reuses.
 
@@ -115,15 +116,15 @@ def _find_reused(
             "failed, or their outputs could not be kept, which its log says, or not any "
             f"longer; {_INSTEAD}"
         )
-    names = set(reusable_stages(plan, kept))
-    if not names:
-        raise PreconditionError(
-            f"what job {job_id} had finished is no longer in the artifact store; {_INSTEAD}"
-        )
-    if _has_other_plan(connection, {one.job_id for one in saved}, found["plan_digest"]):
+    if any(outputs.plan_digest not in {"", found["plan_digest"]} for outputs in kept.values()):
         raise PreconditionError(
             f"what is kept of job {job_id} was made by another plan, so it cannot be reused; "
             f"{_INSTEAD}"
+        )
+    names = set(reusable_stages(plan, {name: _parts(kept[name]) for name in kept}))
+    if not names:
+        raise PreconditionError(
+            f"what job {job_id} had finished is no longer in the artifact store; {_INSTEAD}"
         )
     return tuple(one for one in saved if one.stage in names)
 
@@ -131,9 +132,8 @@ def _find_reused(
 _ENDINGS = {JobState.FINISHED.value: "finished", JobState.CANCELLED.value: "been cancelled"}
 
 
-def _has_other_plan(connection: sa.Connection, jobs: Collection[int], digest: str) -> bool:
-    query = sa.select(JOBS.c.id).where(JOBS.c.id.in_(jobs), JOBS.c.plan_digest != digest).limit(1)
-    return connection.execute(query).one_or_none() is not None
+def _parts(outputs: SavedOutputs) -> Parts:
+    return Parts(exports=frozenset(outputs.exports), files=outputs.delta is not None)
 
 
 def _repeat_metrics(

@@ -74,8 +74,11 @@ def change_step(status: StepStatus | None, change: StepChange) -> StepStatus:
             gpus=change.gpus,
         )
     before = status or StepStatus(state=StepState.PENDING)
-    # Only what was called has times: a skipped step never began, so it never ended.
-    ended = change.time if change.state is not StepState.SKIPPED else None
+    # Only what was called has times: what was skipped or reused never began, so it never ended.
+    never_began = change.state is StepState.SKIPPED or (
+        change.state is StepState.FINISHED and before.start_time is None
+    )
+    ended = None if never_began else change.time
     return replace(
         before,
         state=change.state,

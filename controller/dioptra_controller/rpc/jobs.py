@@ -1,7 +1,7 @@
 """JobService."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,6 @@ from dioptra_controller.jobs import (
     logs,
     metrics,
     records,
-    retention,
     retrying,
 )
 from dioptra_controller.jobs.compiling import Compiler
@@ -34,6 +33,7 @@ from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as pb_grpc
 from dioptra_ray.store import ArtifactStore
+from dioptra_ray.store.saved_stages import SavedOutputs, find_outputs
 
 
 class JobServicer(pb_grpc.JobServiceServicer):
@@ -148,10 +148,12 @@ class JobServicer(pb_grpc.JobServiceServicer):
         points = await self._database.read(metrics.list_for_job, request.id, request.name)
         return pb.ListJobMetricsResponse(metrics=map(messages.write_metric, points))
 
-    async def _find_kept(self, job_id: int) -> frozenset[str]:
-        """The stages of a failed job whose outputs are in the store."""
+    async def _find_kept(self, job_id: int) -> Mapping[str, SavedOutputs]:
+        """What the store has of the stages that a failed job had finished."""
         saved = await self._database.read(retrying.find_saved, job_id)
-        return await asyncio.to_thread(retention.find_kept, self._store, saved)
+        return await asyncio.to_thread(
+            find_outputs, self._store, {one.stage: one.key for one in saved}
+        )
 
     async def _make(
         self,

@@ -12,7 +12,13 @@ from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
 from dioptra_ray.errors import NotFoundError, PreconditionError
-from dioptra_ray.store.saved_stages import list_saved, saved_stage_folder, write_index
+from dioptra_ray.store.saved_stages import (
+    SavedBlob,
+    SavedOutputs,
+    list_saved,
+    saved_stage_folder,
+    write_index,
+)
 from tests.integration.jobs.deployment import Deployment, FakeRunner, now, refused, step
 
 PARTS = {
@@ -38,18 +44,15 @@ async def parts(deployment: Deployment) -> Deployment:
     return deployment
 
 
-def keep(deployment: Deployment, job_id: int, stage: str) -> pb.SavedStage:
-    """Store something as the outputs of a stage."""
-    key = saved_stage_folder(job_id, 1, stage)
-    deployment.store.put_blob(f"{key}/outputs", b"outputs")
-    write_index(deployment.store, key, b"{}")
-    return pb.SavedStage(stage=stage, job_id=job_id, key=key)
-
-
-async def stage_of(deployment: Deployment, job_id: int, step_name: str) -> str:
-    job = await deployment.get_job(job_id)
+def keep(deployment: Deployment, job: job_pb2.Job, step_name: str) -> pb.SavedStage:
+    """Store something as the outputs of the stage of a step."""
     (stage,) = [one.stage for one in job.steps if one.name == step_name]
-    return stage
+    job_id, key = job.id, saved_stage_folder(job.id, 1, stage)
+    deployment.store.put_blob(f"{key}/outputs", b"outputs")
+    blob = SavedBlob(key=f"{key}/outputs", size=7, digest="sha256:" + "c" * 64)
+    outputs = SavedOutputs(plan_digest=job.plan_digest, exports={step_name: blob}, delta=blob)
+    write_index(deployment.store, key, outputs)
+    return pb.SavedStage(stage=stage, job_id=job_id, key=key)
 
 
 async def failed_job(deployment: Deployment, runner: FakeRunner) -> tuple[int, pb.SavedStage]:
@@ -62,7 +65,7 @@ async def failed_job(deployment: Deployment, runner: FakeRunner) -> tuple[int, p
         for name, graph_step in (("rows", "data"), ("score", "hit"))
     ]
     await runner.report(lease, metrics_logged=pb.MetricsLogged(values=values))
-    saved = keep(deployment, job.id, await stage_of(deployment, job.id, "data"))
+    saved = keep(deployment, await deployment.get_job(job.id), "data")
     await runner.fail(lease, saved=(saved,))
     return job.id, saved
 
@@ -153,12 +156,19 @@ async def test_what_cannot_be_reused_is_refused_with_the_way_out(
 
 async def test_what_another_plan_made_is_not_reused(parts: Deployment, runner: FakeRunner) -> None:
     first, saved = await failed_job(parts, runner)
-    other = await parts.create_job()
-    await runner.fail((await runner.assignment()).lease)
-    stray = pb.SavedStage(stage=saved.stage, job_id=other.id, key=saved.key)
-    second = await retry(parts, first)
-    await runner.fail((await runner.assignment()).lease, saved=(stray,))
-    assert "another plan" in await why_not(parts, second.id)
+    write_index(parts.store, saved.key, SavedOutputs(plan_digest="sha256:" + "d" * 64))
+    assert "another plan" in await why_not(parts, first)
+
+
+async def test_what_was_kept_in_part_only_is_not_reused(
+    parts: Deployment, runner: FakeRunner
+) -> None:
+    first, saved = await failed_job(parts, runner)
+    digest = (await parts.get_job(first)).plan_digest
+    write_index(parts.store, saved.key, SavedOutputs(plan_digest=digest))
+    assert "no longer" in await why_not(parts, first)
+    parts.store.put_blob(f"{saved.key}/index", b"damaged")
+    assert "no longer" in await why_not(parts, first)
 
 
 async def test_a_stage_runs_again_when_one_before_it_does(
@@ -166,7 +176,7 @@ async def test_a_stage_runs_again_when_one_before_it_does(
 ) -> None:
     first, saved = await failed_job(parts, runner)
     second = await retry(parts, first)
-    hit = keep(parts, second.id, await stage_of(parts, second.id, "hit"))
+    hit = keep(parts, second, "hit")
     await runner.fail((await runner.assignment()).lease, saved=(saved, hit))
     assert list((await parts.get_job(second.id)).saved_stages) == [saved.stage, hit.stage]
     parts.store.delete_below(saved.key)
@@ -178,7 +188,7 @@ async def test_what_is_kept_goes_after_a_week(
     parts: Deployment, runner: FakeRunner, days: int
 ) -> None:
     first, saved = await failed_job(parts, runner)
-    keep(parts, 12345, "s0")
+    parts.store.put_blob(f"{saved_stage_folder(12345, 1, 's0')}/half", b"")
     time = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
     retention = Retention(parts.database, parts.store, keep=dt.timedelta(days=7), now=lambda: time)
     deleted = await retention.sweep()

@@ -20,7 +20,7 @@ from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
 from dioptra_workers.runner.cluster import Cluster, prepare_environment
-from dioptra_workers.runner.orders import JobEnded, JobOrder, StageWaits
+from dioptra_workers.runner.orders import JobEnded, JobOrder, SavedStage, StageWaits
 from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import ArtifactInput, JobContext
 
@@ -115,6 +115,7 @@ class Lab:
         artifact_tasks: Mapping[str, str] | None = None,
         artifact_inputs: tuple[ArtifactInput, ...] = (),
         timeout: float | None = None,
+        saved_stages: tuple[SavedStage, ...] = (),
     ) -> RunningJob:
         plan = self.plan(description, sources, artifact_tasks)
         context = JobContext(
@@ -125,7 +126,13 @@ class Lab:
             entrypoint="entry",
             experiment="tests",
         )
-        order = JobOrder(job=context, plan=plan, plan_digest=plan.digest, timeout=timeout)
+        order = JobOrder(
+            job=context,
+            plan=plan,
+            plan_digest=plan.digest,
+            timeout=timeout,
+            saved_stages=saved_stages,
+        )
         job = RunningJob(order.lease, plan)
         job.task = asyncio.create_task(self.driver.run(order, job.emit))
         return job

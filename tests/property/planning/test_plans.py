@@ -10,7 +10,7 @@ from dioptra_ray.language.graph import execution_order, links
 from dioptra_ray.planning import Plan, PlanOptions, Resources, compile_plan
 from dioptra_ray.planning.declarations import Declaration, read_declaration
 from dioptra_ray.planning.render import direct_edges, to_dot, to_mermaid, to_text
-from dioptra_ray.planning.reuse import needed_stages, reusable_stages
+from dioptra_ray.planning.reuse import Parts, needed_stages, reusable_stages
 
 DECLARATIONS: list[dict[str, Any]] = [
     {"parallel": True},
@@ -89,12 +89,33 @@ def test_what_is_reused_and_what_is_needed_of_it(
 ) -> None:
     plan = plan_of(description, "latency")
     names = [stage.name for stage in plan.stages]
-    saved = set(data.draw(st.lists(st.sampled_from(names))))
-    reused = reusable_stages(plan, saved)
+    saved = data.draw(st.sets(st.sampled_from(names)))
+    kept = {
+        stage.name: Parts(
+            exports=frozenset(step for step in stage.exports if data.draw(st.booleans())),
+            files=data.draw(st.booleans()),
+        )
+        for stage in plan.stages
+        if stage.name in saved
+    }
+    whole = {
+        name: Parts(exports=frozenset(stage.exports), files=True)
+        for name, stage in zip(names, plan.stages, strict=True)
+    }
+    reused = reusable_stages(plan, kept)
     assert set(reused) <= saved
     for stage in plan.stages:
-        may = stage.name in saved and set(stage.after) <= set(reused)
-        assert (stage.name in reused) == may
+        if stage.name in reused:
+            assert set(stage.after) <= set(reused)
+            continue
+        for given_value in stage.inputs:
+            if given_value.stage in reused:
+                assert given_value.step in kept[given_value.stage].exports
+        assert all(kept[name].files for name in stage.workspace if name in reused)
+    complete = {name: whole[name] for name in saved}
+    for stage in plan.stages:
+        may = stage.name in saved and set(stage.after) <= set(reusable_stages(plan, complete))
+        assert (stage.name in reusable_stages(plan, complete)) == may
     needed = needed_stages(plan, reused)
     assert set(needed) <= set(reused)
     runs = [stage for stage in plan.stages if stage.name not in reused]
@@ -104,7 +125,7 @@ def test_what_is_reused_and_what_is_needed_of_it(
         assert set(stage.after) <= {one.name for one in runs} | set(needed)
     # Once everything has finished, nothing is needed; with nothing, nothing.
     assert needed_stages(plan, names) == needed_stages(plan, ()) == ()
-    assert reusable_stages(plan, names) == tuple(names)
+    assert reusable_stages(plan, whole) == tuple(names)
 
 
 @settings(max_examples=150, deadline=None)

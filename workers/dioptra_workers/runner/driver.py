@@ -13,6 +13,7 @@ from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
 from dioptra_workers.runner.pool import WarmPool
 from dioptra_workers.runner.scratch import ScratchKeeper
 from dioptra_workers.runner.sink import SinkClient
+from dioptra_workers.settings import DEFAULT_SAVE_LIMIT
 from dioptra_workers.stage.request import Batch, Places
 
 WARM_PROCESSES = 8
@@ -20,10 +21,29 @@ WARM_PROCESSES = 8
 
 
 class Driver:
-    """The jobs that run on this cluster now. Ray must be connected."""
+    """The jobs that run on this cluster now. Ray must be connected.
 
-    def __init__(self, *, store_url: str, scratch_dir: str, warm: int = 0) -> None:
-        """Prepare; `warm` is how many CPUs the pool of warm processes may hold."""
+    Attributes:
+        save_limit: Bytes of a stage that are kept at most when its job fails.
+    """
+
+    def __init__(
+        self,
+        *,
+        store_url: str,
+        scratch_dir: str,
+        warm: int = 0,
+        save_limit: int = DEFAULT_SAVE_LIMIT,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store_url: The artifact store, as workers reach it.
+            scratch_dir: Directory on every node for working directories and plugins.
+            warm: How many CPUs the pool of warm processes may hold.
+            save_limit: See the attribute.
+        """
+        self.save_limit = save_limit
         name = f"dioptra-sink-{uuid.uuid4().hex}"
         self._places = Places(
             store_url=store_url, scratch_dir=scratch_dir, sink=name, namespace=NAMESPACE
@@ -65,6 +85,7 @@ class Driver:
             pool=self._pool,
             nodes=self._nodes,
             emit=emit,
+            save_limit=self.save_limit,
         )
         self._runs[order.lease] = run
         self._idle.clear()

@@ -9,7 +9,7 @@ from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
 from dioptra_ray.api.types.v1.failure_pb2 import Failure
 from dioptra_ray.planning.plan import Plan
 from dioptra_workers.runner.capacity import Node
-from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey, StageWaits
+from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey, SavedStage, StageWaits
 from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.journal import clean
 from dioptra_workers.stage.request import ArtifactInput, JobContext, StageFailure
@@ -78,6 +78,8 @@ def write_end(lease: LeaseKey, ended: JobEnded) -> pb.Report:
         end.artifacts.add(
             name=artifact.name, key=artifact.key, manifest_json=artifact.manifest_json
         )
+    for saved in ended.saved_stages:
+        end.saved_stages.add(stage=saved.stage, job_id=saved.job_id, key=saved.key)
     return pb.Report(job_id=lease[0], attempt=lease[1], attempt_ended=end)
 
 
@@ -110,6 +112,10 @@ def read_assignment(assignment: pb.Assignment, plan: Plan) -> JobOrder:
         plan=plan,
         plan_digest=assignment.plan_digest,
         timeout=assignment.timeout_seconds or None,
+        saved_stages=tuple(
+            SavedStage(stage=saved.stage, job_id=saved.job_id, key=saved.key)
+            for saved in assignment.saved_stages
+        ),
     )
 
 

@@ -6,6 +6,7 @@ what need not go on.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -14,11 +15,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError, TaskCancelledError
 
-from dioptra_workers.runner import capacity, crashes
+from dioptra_workers.runner import capacity, crashes, reuse, saving
 from dioptra_workers.runner.autopsy import find_last_words
 from dioptra_workers.runner.cluster import stage_function
 from dioptra_workers.runner.orders import JobEnded, JobOrder, StageWaits
 from dioptra_workers.runner.pool import WarmPool, suits
+from dioptra_workers.runner.saving import Saver
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.runner.stages import (
     StageState,
@@ -27,6 +29,7 @@ from dioptra_workers.runner.stages import (
     release,
     to_repeat,
 )
+from dioptra_workers.settings import DEFAULT_SAVE_LIMIT
 from dioptra_workers.stage.events import Event, LogLine, Phase, StepChanged
 from dioptra_workers.stage.failures import stage_timed_out, timed_out
 from dioptra_workers.stage.interrupt import Kind
@@ -63,6 +66,7 @@ class JobRun:
         pool: WarmPool,
         nodes: capacity.Nodes,
         emit: Emit,
+        save_limit: int = DEFAULT_SAVE_LIMIT,
     ) -> None:
         self._order = order
         self._sink = sink
@@ -79,12 +83,17 @@ class JobRun:
         self._stopping: Kind | None = None
         self._arrived = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
+        self._store_url = places.store_url
+        self._saver = Saver(order, self._states, limit=save_limit, say=self._log_line)
 
     async def run(self) -> JobEnded:
         """Run all stages; returns when none of them runs any more."""
         if self._order.timeout is not None:
             self._later(self._order.timeout, lambda: self.stop("timeout"))
+        ends = time.monotonic() + (self._order.timeout or math.inf)
         try:
+            if self._order.saved_stages:
+                await reuse.find(self._order, self._states, self._store_url, self._log)
             for name in self._states:
                 self._submit(name)
             while self._waiting:
@@ -100,11 +109,17 @@ class JobRun:
                 timer.cancel()
             if self._stopping is not None:
                 self._sink.forget(self._order.lease)
-        return self._ended()
+        ended = self._ended()
+        if ended.outcome != "failed":
+            return ended
+        left = min(saving.LONGEST, max(saving.SHORTEST, ends - time.monotonic()))
+        return replace(ended, saved_stages=await self._saver.run(left))
 
     def stop(self, kind: Kind) -> None:
         """Stop all stages: those that listen at once, the others after a grace."""
-        if self._stopping is not None:
+        if self._stopping is not None or self._saver.is_running:
+            if kind == "cancelled":
+                self._saver.give_up()
             return
         self._stopping = kind
         self._sink.stop_stages(self._order.lease, kind)
@@ -130,7 +145,10 @@ class JobRun:
 
     def _submit(self, name: str) -> None:
         state = self._states[name]
-        run = self._run_warm(state) if self._suits_pool else self._run_on_ray(state)
+        if state.reused is not None:
+            run = reuse.load(state, self._states)
+        else:
+            run = self._run_warm(state) if self._suits_pool else self._run_on_ray(state)
         self._waiting.add(asyncio.create_task(run))
 
     async def _run_warm(self, state: StageState) -> tuple[StageState, int, StageReport | RayError]:
@@ -183,6 +201,9 @@ class JobRun:
         self, state: StageState, tried: int, result: StageReport | RayError
     ) -> None:
         if tried != state.round:
+            return
+        if state.reused is not None and isinstance(result, RayError) and self._stopping is None:
+            self._run_after_all(state, result)
             return
         if isinstance(result, StageReport):
             await self._reported(state, result)
@@ -269,8 +290,14 @@ class JobRun:
         self._log(f"Stage {name} runs again, in another process: {failure.message}")
         self._again(name)
 
-    def _again(self, name: str) -> None:
-        again = to_repeat(self._order.plan, self._states, name)
+    def _run_after_all(self, state: StageState, error: RayError) -> None:
+        """What an earlier job has kept of a stage cannot be had."""
+        name = state.stage.name
+        self._log(f"Stage {name} runs again, what was kept of it is lost: {reuse.why(error)}")
+        self._again(*reuse.drop(self._order.plan, self._states, name))
+
+    def _again(self, *names: str) -> None:
+        again = to_repeat(self._order.plan, self._states, *names)
         for other in again:
             later = self._states[other]
             self._orphans.pop(other, None)
@@ -322,7 +349,10 @@ class JobRun:
         self._log(f"Stage {name} {reason or 'waits no more for what no node has had'}.")
 
     def _log(self, message: str) -> None:
-        self._emit_events((LogLine(time.time(), "WARNING", "dioptra_ray.runner", "", message),))
+        self._log_line("WARNING", message)
+
+    def _log_line(self, level: str, message: str) -> None:
+        self._emit_events((LogLine(time.time(), level, "dioptra_ray.runner", "", message),))
 
     def _ended(self) -> JobEnded:
         outcomes = {state.outcome for state in self._states.values()}

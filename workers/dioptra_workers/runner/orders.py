@@ -11,6 +11,21 @@ LeaseKey = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedStage:
+    """A finished stage whose outputs are kept in the store.
+
+    Attributes:
+        stage: The stage.
+        job_id: The job that ran it.
+        key: Where its outputs lie; empty when none of them is needed.
+    """
+
+    stage: str
+    job_id: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobOrder:
     """One attempt of a job, to be run.
 
@@ -19,12 +34,14 @@ class JobOrder:
         plan: What it runs.
         plan_digest: The plan's digest, which is costly to compute.
         timeout: Seconds after which it must be stopped; None for no limit.
+        saved_stages: Stages of an earlier job that need not run again.
     """
 
     job: JobContext
     plan: Plan
     plan_digest: str
     timeout: float | None = None
+    saved_stages: tuple[SavedStage, ...] = ()
 
     @property
     def lease(self) -> LeaseKey:
@@ -53,8 +70,10 @@ class JobEnded:
         outcome: How.
         failure: Why, when it failed.
         artifacts: What it stored, in declaration order; only when it finished.
+        saved_stages: What a retry may reuse; only when it failed.
     """
 
     outcome: Literal["finished", "failed", "cancelled"]
     failure: StageFailure | None = None
     artifacts: tuple[StoredArtifact, ...] = ()
+    saved_stages: tuple[SavedStage, ...] = ()

@@ -39,6 +39,7 @@ async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Ev
         store_url=settings.store_url,
         scratch_dir=str(settings.scratch_dir),
         warm=cluster.own_cpus() if settings.warm is None else settings.warm,
+        save_limit=settings.save_limit,
     )
     driver.start()
     link = Link(

@@ -7,6 +7,7 @@ from typing import Any
 from dioptra_ray.planning.plan import Plan, Stage
 from dioptra_workers.runner.orders import JobOrder
 from dioptra_workers.stage.request import Outcome, Places, StageRequest
+from dioptra_workers.stage.saved import Reused
 
 _FIRST_EXPORT = 2
 """Place of the first export among a stage's returns, after its report and its gate."""
@@ -27,6 +28,7 @@ class StageState:
         waits: What it waits for that no node has, as was said last.
         repeated: How often it was tried again because it failed.
         excused: How often it was repeated for what was not its fault.
+        reused: What an earlier job has kept of it; None when it has to run.
     """
 
     stage: Stage
@@ -39,6 +41,7 @@ class StageState:
     waits: str = ""
     repeated: int = 0
     excused: int = 0
+    reused: Reused | None = None
 
     @property
     def round(self) -> int:
@@ -105,11 +108,14 @@ def arguments(state: StageState, states: dict[str, StageState]) -> list[Any]:
 
 
 def release(states: Mapping[str, StageState]) -> None:
-    """Forget references that no stage will take any more, so that Ray frees their values."""
+    """Forget references that no stage will take any more, so that Ray frees their values.
+
+    What a stage takes that has not finished, however it ended, may be kept for a retry.
+    """
     exports: set[tuple[str, str]] = set()
     deltas: set[str] = set()
     for state in states.values():
-        if state.outcome is None:
+        if state.outcome != "finished":
             exports.update((given.stage, given.step) for given in state.stage.inputs)
             deltas.update(state.stage.workspace)
     for name, state in states.items():
@@ -122,13 +128,13 @@ def release(states: Mapping[str, StageState]) -> None:
             state.returns[-1] = None
 
 
-def to_repeat(plan: Plan, states: Mapping[str, StageState], first: str) -> Sequence[str]:
-    """The stages that must run again so that `first` does, in a topological order.
+def to_repeat(plan: Plan, states: Mapping[str, StageState], *first: str) -> Sequence[str]:
+    """The stages that must run again so that all of `first` do, in a topological order.
 
     All that follow it, since they had what it made; and of those before it the ones that
     made something that was released meanwhile, as far back as it takes.
     """
-    found = set(with_descendants(plan, first))
+    found = set(with_descendants(plan, *first))
     for stage in reversed(plan.stages):
         if stage.name in found:
             found.update(
@@ -140,9 +146,9 @@ def to_repeat(plan: Plan, states: Mapping[str, StageState], first: str) -> Seque
     return [stage.name for stage in plan.stages if stage.name in found]
 
 
-def with_descendants(plan: Plan, first: str) -> Sequence[str]:
-    """A stage and all that follow it, however far, in a topological order."""
-    found = {first}
+def with_descendants(plan: Plan, *first: str) -> Sequence[str]:
+    """Stages and all that follow them, however far, in a topological order."""
+    found = set(first)
     for stage in plan.stages:
         if found.intersection(stage.after):
             found.add(stage.name)

@@ -18,7 +18,8 @@ from dioptra_workers.stage.leaving import leave_if_spoiled, leave_soon
 from dioptra_workers.stage.live import Push
 from dioptra_workers.stage.postmortem import LastWords, last_words
 from dioptra_workers.stage.request import Batch, Places, StageReport, StageRequest
-from dioptra_workers.stage.run import Node, run_stage
+from dioptra_workers.stage.run import Node, run_stage, store_of
+from dioptra_workers.stage.saved import Reused, Saved, load_stage, save_stage
 
 PUSH_TIMEOUT = 5.0
 
@@ -61,6 +62,30 @@ def _run(request: StageRequest, later: warm.Later) -> StageReport:
 def last_words_task(scratch_dir: str, directory: str, first: int) -> LastWords | None:
     """Look on this node for what a dead stage said."""
     return last_words(scratch_dir, directory, first)
+
+
+@ray.remote(max_retries=0, num_cpus=0)  # type: ignore[untyped-decorator]
+def save_task(
+    places: Places, folder: str, plan_digest: str, exports: tuple[str, ...], limit: int, *given: Any
+) -> Saved:
+    """Keep a stage: the outputs of its exported steps, then its delta if that is given."""
+    leave_if_spoiled()
+    return save_stage(
+        store_of(places.store_url),
+        folder,
+        plan_digest,
+        exports=dict(zip(exports, given, strict=False)),
+        delta=given[-1] if len(given) > len(exports) else None,
+        limit=limit,
+    )
+
+
+@ray.remote(max_retries=3, num_cpus=0)  # type: ignore[untyped-decorator]
+def load_task(request: StageRequest, reused: Reused) -> Any:
+    """Bring a stage back; one Ray object for each of its returns."""
+    leave_if_spoiled()
+    results = load_stage(store_of(request.places.store_url), request, reused)
+    return results[0] if len(results) == 1 else results
 
 
 @ray.remote(max_retries=0, num_cpus=0)  # type: ignore[untyped-decorator]
