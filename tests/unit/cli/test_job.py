@@ -277,3 +277,16 @@ def test_logs_of_a_step_that_is_not_there_are_not_found(remote, ended) -> None:
     ran = remote("job", "logs", 12, "--step", "trian")
     assert ran.code == 3
     assert "Did you mean" in ran.err
+
+
+def test_a_retry_from_where_a_job_failed(controller, remote) -> None:
+    again = job_pb2.Job(id=13, state=QUEUED, retry_of=12, reused_stages=["s0", "s1"])
+    controller.on("RetryJob", lambda _: job_service_pb2.RetryJobResponse(job=again))
+    done = remote("job", "retry", "12", "--from-failed")
+    assert done.code == 0
+    assert controller.requests[-1].from_failed
+    assert "job 13 queued, a retry of job 12" in done.out
+    assert "s0, s1" in done.err
+    shown = remote("job", "retry", "12", "--format", "json").json
+    assert not controller.requests[-1].from_failed
+    assert shown["reused_stages"] == ["s0", "s1"]

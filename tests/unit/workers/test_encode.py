@@ -10,7 +10,7 @@ from dioptra_workers.runner.encode import (
     write_end,
     write_events,
 )
-from dioptra_workers.runner.orders import JobEnded, StageWaits
+from dioptra_workers.runner.orders import JobEnded, SavedStage, StageWaits
 from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import StageFailure, StoredArtifact
 
@@ -70,6 +70,14 @@ def test_the_end_of_an_attempt():
     end = write_end((1, 1), JobEnded(outcome="finished", artifacts=(artifact,))).attempt_ended
     assert not end.HasField("failure")
     assert [(item.name, item.key) for item in end.artifacts] == [("m", "k")]
+
+
+def test_what_is_kept_goes_to_the_controller_and_comes_back():
+    saved = (SavedStage(stage="s0", job_id=3, key="k"), SavedStage(stage="s2", job_id=4, key=""))
+    end = write_end((4, 1), JobEnded(outcome="failed", saved_stages=saved)).attempt_ended
+    assignment = pb.Assignment(lease=pb.Lease(job_id=5, attempt=1), saved_stages=end.saved_stages)
+    order = read_assignment(assignment, Plan(description={}, stages=()))
+    assert order.saved_stages == saved
 
 
 def test_an_assignment_is_an_order():

@@ -96,3 +96,9 @@ def test_what_was_written_before_there_were_details_is_read() -> None:
     old = '{"a":["finished",1.0,2.0,"n",7]}'
     assert read_steps(old)["a"].pid == 7
     assert write_steps(read_steps(old)) == old
+
+
+def test_a_step_that_did_not_run_has_no_times() -> None:
+    reused = change_step(None, change(StepState.FINISHED, END, exit_reason="reused from job 3"))
+    assert (reused.start_time, reused.end_time) == (None, None)
+    assert reused.exit_reason == "reused from job 3"
