@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from dioptra_ray.store import scratch_folder
 from dioptra_ray.store.saved_stages import find_outputs, list_saved
 from dioptra_workers.runner import jobs, saving
 from dioptra_workers.stage.events import StepChanged
@@ -31,6 +32,9 @@ PLUGIN = """
         count(folder, "make")
         Path("sub").mkdir()
         Path("sub/made.txt").write_text("by make")
+        with open("large", "wb") as file:  # large enough to go through the store
+            file.truncate(100_000_000)
+            file.write(b"begin")
         return np.arange(100_000.0), Box()
 
     @pyplugs.register
@@ -55,6 +59,9 @@ PLUGIN = """
         if not (Path(folder) / "mended").exists():
             raise ValueError("not yet")
         assert isinstance(box, Box) and box.items == ["made", "changed"]
+        with open("large", "rb") as file:
+            assert file.read(5) == b"begin"
+            assert file.seek(0, 2) == 100_000_000
         array[0] = 5
         job = current_job()
         job.log_metric("total", float(array.sum()) + number)
@@ -130,6 +137,7 @@ async def test_what_has_finished_is_not_run_again(trial):
     assert again.metric("total") == sum(range(100_000)) + 5 + 1
     assert again.metric("file") == 1
     assert ended.saved_stages == ()
+    assert not list(trial.store.list_blobs(scratch_folder(*first.lease)))
     assert again.phases == [
         ("made", "finished"),
         ("changed", "finished"),

@@ -75,6 +75,12 @@ def read_delta(payload: Payload) -> Delta:
     return Delta(stage=stage, label=label, after=after, entries=entries, content=content)
 
 
+def large_size(payload: Payload) -> int:
+    """Bytes of the files that do not travel with a delta."""
+    entries = read_delta(payload).entries
+    return sum(entry.stored.content.size for entry in entries if entry.stored is not None)
+
+
 def rehome(payload: Payload, scratch: Scratch) -> Payload:
     """The same delta, with its large files copied to another folder of the store.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from dioptra_ray.store import ArtifactStore
 from dioptra_ray.store.saved_stages import SavedBlob, SavedOutputs, write_index
+from dioptra_workers.stage.delta import large_size, rehome
 from dioptra_workers.stage.events import StepChanged
 from dioptra_workers.stage.payload import Payload
 from dioptra_workers.stage.request import StageReport, StageRequest
@@ -52,16 +53,22 @@ def save_stage(  # noqa: PLR0913 - each by its name
     delta: Payload | None,
     limit: int,
 ) -> Saved:
-    """Store what a stage leaves to others, unless that is more than `limit` bytes."""
+    """Store what a stage leaves to others, unless that is more than `limit` bytes.
+
+    Raises:
+        NotFoundError: A large file that it leaves is not in the store any more.
+        DataLossError: The stored bytes of one were changed or lost.
+    """
     given = [*exports.values(), *([] if delta is None else [delta])]
     size = sum(memoryview(buffer).nbytes for payload in given for buffer in payload.buffers)
+    size += 0 if delta is None else large_size(delta)
     if size > limit:
         return Saved(size=size, outputs=None)
     scratch = Scratch(store, folder)
     outputs = SavedOutputs(
         plan_digest=plan_digest,
         exports={step: _write(scratch.put_payload(payload)) for step, payload in exports.items()},
-        delta=None if delta is None else _write(scratch.put_payload(delta)),
+        delta=None if delta is None else _write(scratch.put_payload(rehome(delta, scratch))),
     )
     write_index(store, folder, outputs)
     return Saved(size=size, outputs=outputs)
