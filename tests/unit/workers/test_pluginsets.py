@@ -1,5 +1,7 @@
 """Plugin sets are extracted once, whole, and for everybody."""
 
+import os
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,12 +10,12 @@ from dioptra_ray.errors import NotFoundError
 from dioptra_ray.planning.plan import PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import bundle_key, open_store
-from dioptra_workers.stage import pluginsets
+from dioptra_workers.stage import pluginsets, sweeping
 
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch):
-    monkeypatch.setattr(pluginsets, "_ready", {})
+    monkeypatch.setattr(pluginsets, "_ready", OrderedDict())
 
 
 @pytest.fixture
@@ -81,3 +83,35 @@ def test_lost_files_are_explained_with_what_to_do(store, tmp_path):
     store.delete_blob(bundle_key(gone.digest))
     with pytest.raises(NotFoundError, match=r'plugin "a".*Import the plugin again'):
         pluginsets.prepare((gone,), store=store, cache=tmp_path / "cache")
+
+
+def test_sets_that_nobody_uses_go_when_there_are_too_many(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeping, "MOST_SETS", 2)
+    monkeypatch.setattr(sweeping, "JUST_USED", 0.0)
+    monkeypatch.setattr(pluginsets, "_KEPT", 3)
+    cache = tmp_path / "cache"
+    roots = []
+    for number in range(6):
+        wanted = (bundle(store, "a", str(number)),)
+        roots.append(pluginsets.prepare(wanted, store=store, cache=cache).root)
+        os.utime(roots[-1], (number, number))
+    # The set that was extracted last has seen that its process holds the three before it.
+    assert [root.is_dir() for root in roots] == [False, False, True, True, True, True]
+    assert sorted(path.name for path in cache.iterdir()) == sorted(root.name for root in roots[2:])
+    again = pluginsets.prepare((bundle(store, "a", "0"),), store=store, cache=cache)
+    assert (again.root / "a" / "tasks.py").read_text() == "0"
+
+
+def test_sets_that_were_not_used_for_long_go(store, tmp_path):
+    cache = tmp_path / "cache"
+    root = pluginsets.prepare((bundle(store, "a", "1"),), store=store, cache=cache).root
+    (cache / ".partial-x").mkdir()
+    for path in (root, cache / ".partial-x"):
+        os.utime(path, (1, 1))
+    sweeping.sweep_sets(cache)
+    assert list(cache.iterdir()) == [root]
+    ((_, held),) = pluginsets._ready.values()
+    os.close(held)
+    sweeping.sweep_sets(cache)
+    assert list(cache.iterdir()) == []
+    pluginsets._ready.clear()

@@ -6,11 +6,11 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from dioptra_ray.planning.plan import Resources
+from dioptra_workers.holding import make_temporary
 from dioptra_workers.runner.capacity import Node, read_nodes
 
 LOCAL_OBJECT_STORE_BYTES = 512 * 1024 * 1024
@@ -40,7 +40,7 @@ class Cluster:
         if address == "local":
             # Ray makes Unix sockets below it, whose paths may have 107 characters at most,
             # and opens its directory to everybody: hence one inside of ours.
-            self._temporary = temporary or Path(tempfile.mkdtemp(prefix="dioptra-ray-", dir="/tmp"))
+            self._temporary = temporary or make_temporary("dioptra-ray-")
             options = {
                 "include_dashboard": False,
                 "num_cpus": num_cpus,

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import math
 import shutil
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +24,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from dioptra_ray.planning.plan import Plan, Resources
+from dioptra_workers.holding import make_temporary
 from dioptra_workers.runner.member import Member, read_message
 from dioptra_workers.runner.orders import JobOrder, LeaseKey
 from dioptra_workers.stage.request import Places, StageReport, StageRequest
@@ -73,7 +73,7 @@ class WarmPool:
         """Make the first processes; does not wait for them."""
         if not self._size:
             return
-        self._folder = Path(tempfile.mkdtemp(prefix="dioptra-warm-", dir="/tmp"))
+        self._folder = make_temporary("dioptra-warm-", idle_seconds=60.0)
         self._server = await asyncio.start_unix_server(self._accept, self._socket)
         self._is_open = True
         self._grow(min(self._size, READY_AT_START))

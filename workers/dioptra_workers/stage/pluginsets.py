@@ -4,7 +4,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dioptra_ray.errors import DataLossError, NotFoundError
@@ -12,8 +14,14 @@ from dioptra_ray.planning.plan import PluginBundle
 from dioptra_ray.plugins.activation import PluginSet
 from dioptra_ray.plugins.bundle import digest_of, unpack
 from dioptra_ray.store import ArtifactStore, bundle_key
+from dioptra_workers.holding import hold
+from dioptra_workers.stage.sweeping import sweep_sets
 
-_ready: dict[tuple[Path, tuple[PluginBundle, ...]], PluginSet] = {}
+_KEPT = 32
+"""Sets that this process holds, so that nobody removes them."""
+
+_Wanted = tuple[Path, tuple[PluginBundle, ...]]
+_ready: OrderedDict[_Wanted, tuple[PluginSet, int]] = OrderedDict()
 
 
 def set_key(plugins: Sequence[PluginBundle]) -> str:
@@ -24,15 +32,30 @@ def set_key(plugins: Sequence[PluginBundle]) -> str:
 
 def prepare(plugins: Sequence[PluginBundle], *, store: ArtifactStore, cache: Path) -> PluginSet:
     """Have the set below `cache`, one directory a plugin; safe against other processes."""
-    plugins = tuple(sorted(plugins, key=lambda plugin: plugin.name))
-    plugin_set = _ready.get((cache, plugins))
-    if plugin_set is None or not plugin_set.root.is_dir():
-        key = set_key(plugins)
-        root = cache / key
+    wanted = cache, tuple(sorted(plugins, key=lambda plugin: plugin.name))
+    held = _ready.get(wanted)
+    if held is not None:
+        if held[0].root.is_dir():
+            _ready.move_to_end(wanted)
+            return held[0]
+        os.close(_ready.pop(wanted)[1])
+    key = set_key(wanted[1])
+    plugin_set = PluginSet(key=key, root=cache / key)
+    _ready[wanted] = plugin_set, _hold(wanted[1], store, plugin_set.root)
+    while len(_ready) > _KEPT:
+        os.close(_ready.popitem(last=False)[1][1])
+    return plugin_set
+
+
+def _hold(plugins: Sequence[PluginBundle], store: ArtifactStore, root: Path) -> int:
+    while True:
         if not root.is_dir():
             _extract(plugins, store, root)
-        plugin_set = _ready[cache, plugins] = PluginSet(key=key, root=root)
-    return plugin_set
+            sweep_sets(root.parent)
+        with suppress(FileNotFoundError):  # somebody has just removed it
+            descriptor = hold(root)
+            os.utime(root)
+            return descriptor
 
 
 def _extract(plugins: Sequence[PluginBundle], store: ArtifactStore, root: Path) -> None:

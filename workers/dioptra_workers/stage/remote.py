@@ -20,6 +20,7 @@ from dioptra_workers.stage.postmortem import LastWords, last_words
 from dioptra_workers.stage.request import Batch, Places, StageReport, StageRequest
 from dioptra_workers.stage.run import Node, run_stage, store_of
 from dioptra_workers.stage.saved import Reused, Saved, load_stage, save_stage
+from dioptra_workers.stage.sweeping import sweep_once
 
 PUSH_TIMEOUT = 5.0
 
@@ -28,6 +29,7 @@ PUSH_TIMEOUT = 5.0
 def stage_task(request: StageRequest, *arguments: Any) -> Any:
     """Run a stage; one Ray object for each of its returns."""
     leave_if_spoiled()
+    sweep_once(request.places.scratch_dir)
     run = run_isolated if request.isolated else run_stage
     results = run(request, *arguments, node=_node_of(request), push=_pusher(request))
     if results[0].retire and not request.isolated:
@@ -41,6 +43,7 @@ class WarmProcess:
 
     def serve(self, path: str, key: str, places: Places) -> None:
         """Do so until the runner hangs up."""
+        sweep_once(places.scratch_dir)
         _node()
         if warm.serve(path, key, lambda order, later: _run(order.request(places), later)):
             # At once and whatever a step has left: handlers, threads, a spoiled interpreter.

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from dioptra_ray.engine import Execution, Program
 from dioptra_ray.planning.plan import StageInput
 from dioptra_ray.plugins.activation import PluginSet, activate, activate_for_good
 from dioptra_ray.store import ArtifactStore, open_store
+from dioptra_workers.holding import hold
 from dioptra_workers.stage.artifacts import (
     foreign_inputs,
     needed_inputs,
@@ -178,6 +179,7 @@ class _StageRun:
         except FileExistsError:  # a runner that died left it
             shutil.rmtree(self._work)
             self._work.mkdir()
+        self._held = hold(self._work)
         self._journal_file = journal_of(self._work)
         self._unlink_files()
         self._journal = Journal(
@@ -233,6 +235,8 @@ class _StageRun:
         """Leave nothing behind."""
         remove(self._work)
         self._unlink_files()
+        with suppress(OSError):  # a step may have closed what is not its own
+            os.close(self._held)
 
     def _unlink_files(self) -> None:
         self._journal_file.unlink(missing_ok=True)
