@@ -136,7 +136,8 @@ def forget(key: str) -> None:
     with _lock:
         if _active and _active.plugin_set.key == key:
             raise PreconditionError("A plugin set cannot be forgotten while it is active.")
-        _residences.pop(key, None)
+        if (residence := _residences.pop(key, None)) is not None:
+            residence.forget_files()
 
 
 def _enter(plugin_set: PluginSet, *, fresh: bool) -> None:
@@ -155,7 +156,7 @@ def _enter(plugin_set: PluginSet, *, fresh: bool) -> None:
             residence = Residence(plugin_set.root)
         _residences[plugin_set.key] = residence
         if len(_residences) > _KEPT:
-            del _residences[next(iter(_residences))]
+            _residences.pop(next(iter(_residences))).forget_files()
         _active = _Activation(
             plugin_set=plugin_set,
             residence=residence,

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import linecache
 import os
 import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -31,9 +32,7 @@ class Residence:
         """Get to know a set that this process has not seen."""
         alias.install()
         self.root = str(root)
-        for path in [path for path in sys.path_importer_cache if _is_within(path, self.root)]:
-            # Another set may have had the same directory, with other files.
-            del sys.path_importer_cache[path]
+        self.forget_files()  # another set may have had the same directory, with other files
         importlib.invalidate_caches()
         names = _import_names(root)
         needed = names & needed_names()
@@ -79,6 +78,12 @@ class Residence:
             # What cannot be compiled fails, with the place, in the job that imports it.
             with contextlib.suppress(Exception):
                 self._warmth.codes[str(file)] = SourceFileLoader("", str(file)).get_code("")
+
+    def forget_files(self) -> None:
+        """Let Python not remember what it has found in the set's directories, and read there."""
+        for remembered in (sys.path_importer_cache, linecache.cache):
+            for path in [path for path in remembered if _is_within(path, self.root)]:
+                remembered.pop(path, None)
 
     def found(self) -> dict[str, ModuleType]:
         """The modules that the set has now in `sys.modules`."""

@@ -218,3 +218,21 @@ def test_a_stage_whose_predecessor_has_failed_needs_no_process(bench):
     (report,) = run_isolated(request, False)
     assert report.outcome == "skipped"
     assert not templates._templates
+
+
+@pytest.mark.parametrize(
+    ("top", "error"),
+    [("import no_such_module", "ModuleNotFoundError"), ("x = (", "SyntaxError"), ("1 / 0", None)],
+)
+def test_a_plugin_that_cannot_be_imported_says_where(bench, top, error):
+    source = f"""
+        from dioptra import pyplugs
+        {top}
+
+        @pyplugs.register
+        def fine():
+            pass
+    """
+    failure = bench.run(source, "fine").report.failure
+    assert failure.error_type == (error or "ZeroDivisionError")
+    assert (failure.file, failure.line) == ("p/tasks.py", 3)

@@ -1,5 +1,6 @@
 """Activating a plugin set: what it brings in, and that nothing of it stays."""
 
+import gc
 import importlib
 import json
 import pickle
@@ -302,3 +303,19 @@ def test_registrations_outside_of_sets_are_not_seen_inside(make_set: MakeSet) ->
     with activate(make_set("s", {"plug/tasks.py": ""})):
         assert not pyplugs.exists("made_up", "outside")
     assert pyplugs.exists("made_up", "outside")
+
+
+def test_many_sets_one_after_another_leave_no_more_than_a_few(make_set: MakeSet) -> None:
+    def use(numbers: range) -> tuple[int, int, int]:
+        for number in numbers:
+            files = {"p/tasks.py": f"NUMBER = {number}\n", "p/more.py": "from . import tasks\n"}
+            with activate(make_set(f"set{number}", files)):
+                importlib.import_module("p.more")
+        gc.collect()
+        return len(gc.get_objects()), len(sys.path_importer_cache), len(sys.modules)
+
+    first = use(range(100))
+    last = use(range(100, 500))
+    # The sets are remembered by `make_set`.
+    assert last[0] - first[0] < 400 * 4
+    assert last[1:] == first[1:]
