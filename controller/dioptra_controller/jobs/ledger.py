@@ -182,6 +182,8 @@ class Ledger:
             metrics.store(self.connection, self._metrics)
         for notice in self._notices:
             notify(self.connection, notice)
+        for job in self._ended:
+            notify(self.connection, JobEnded(job.id, job.progress(), job.last_event))
 
     def _end(self, job: OpenJob, failure: Failure | None, artifacts: tuple[int, ...]) -> None:
         job.end_time = self.now
@@ -191,7 +193,6 @@ class Ledger:
             job.steps[name] = status
             self._append_step(job, name)
         self._ended.append(job)
-        self._notices[JobEnded(job.id)] = None
 
     def _count(self, job: OpenJob, before: JobState, after: JobState) -> None:
         if job.sweep_id is not None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from dioptra_controller.jobs.events import Progress
+
 
 @dataclass(frozen=True, slots=True)
 class JobChanged:
@@ -12,9 +14,11 @@ class JobChanged:
 
 @dataclass(frozen=True, slots=True)
 class JobEnded:
-    """A job has reached its final state."""
+    """A job has reached its final state: what it is then, and its last event."""
 
     job_id: int
+    progress: Progress
+    last_event: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from dioptra_controller.jobs import (
 )
 from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.deleted import find_deleted
+from dioptra_controller.jobs.notices import JobEnded
 from dioptra_controller.jobs.outline import Outlines
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.paging import PageRequest
@@ -181,7 +183,9 @@ class JobServicer(pb_grpc.JobServiceServicer):
             job = await self._database.read(records.get, job_id, self._hub.outlines)
             if not job.progress.state.is_final:
                 await ended.wait()
-                job = await self._database.read(records.get, job_id, self._hub.outlines)
+                # Committed, and said with it: there is nothing to read again.
+                end: JobEnded = ended.news
+                job = replace(job, progress=end.progress, last_event=end.last_event)
         return messages.write_end(job)
 
 

@@ -37,7 +37,7 @@ from dioptra_controller.scheduling.messages import (
 )
 from dioptra_controller.scheduling.runners import RunnerInfo
 from dioptra_controller.scheduling.sessions import Introduction, Session, Sessions
-from dioptra_controller.scheduling.watching import Watchers
+from dioptra_controller.scheduling.watching import Signal, Watchers
 from dioptra_controller.sweeps.spaces import Spaces
 from dioptra_ray.errors import UnavailableError
 
@@ -113,7 +113,7 @@ class Hub:
                 case JobChanged(job_id):
                     self._watchers.wake(("job", job_id))
                 case JobEnded(job_id):
-                    self._watchers.wake(("end", job_id))
+                    self._watchers.wake(("end", job_id), notice)
                 case SweepChanged(sweep_id):
                     self._watchers.wake(("sweep", sweep_id))
                 case WorkArrived():
@@ -155,8 +155,8 @@ class Hub:
         """An event that is set whenever a job has new events or log records."""
         return self._watchers.watch(("job", job_id))
 
-    def watch_end(self, job_id: int) -> AbstractContextManager[asyncio.Event]:
-        """An event that is set when a job has reached its final state."""
+    def watch_end(self, job_id: int) -> AbstractContextManager[Signal]:
+        """A signal that is set, with the `JobEnded`, when a job has reached its final state."""
         return self._watchers.watch(("end", job_id))
 
     def watch_sweep(self, sweep_id: int) -> AbstractContextManager[asyncio.Event]:

@@ -3,22 +3,33 @@
 import asyncio
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+
+class Signal(asyncio.Event):
+    """An event that comes with news.
+
+    Attributes:
+        news: What the latest change was said to be; None if nothing was said.
+    """
+
+    news: Any = None
 
 
 class Watchers:
     """Watchers by what they watch; to be used from one event loop."""
 
     def __init__(self) -> None:
-        self._signals: dict[Hashable, set[asyncio.Event]] = {}
+        self._signals: dict[Hashable, set[Signal]] = {}
 
     @contextmanager
-    def watch(self, key: Hashable) -> Iterator[asyncio.Event]:
+    def watch(self, key: Hashable) -> Iterator[Signal]:
         """Get an event that is set at every change.
 
         Clear it, then read, then wait: a change between the reading and the waiting has set
         it again.
         """
-        signal = asyncio.Event()
+        signal = Signal()
         self._signals.setdefault(key, set()).add(signal)
         try:
             yield signal
@@ -28,7 +39,8 @@ class Watchers:
             if not signals:
                 del self._signals[key]
 
-    def wake(self, key: Hashable) -> None:
+    def wake(self, key: Hashable, news: Any = None) -> None:
         """Tell everybody who watches `key`."""
         for signal in self._signals.get(key, ()):
+            signal.news = news
             signal.set()
