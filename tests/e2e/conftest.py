@@ -82,6 +82,7 @@ tasks:
     outputs: {pid: any}
   touch: {plugin: probe.tasks.touch, inputs: [{folder: any}, {what: any}], outputs: {what: any}}
   wait_for: {plugin: probe.tasks.wait_for, inputs: [{path: any}], outputs: {path: any}}
+  environ: {plugin: probe.tasks.environ, inputs: [{variable: any}], outputs: {value: any}}
   sleep: {plugin: probe.tasks.sleep, inputs: [{seconds: any}], outputs: {seconds: any}}
   spin: {plugin: probe.tasks.spin, inputs: [{folder: any}], outputs: {n: any}}
   fail: {plugin: probe.tasks.fail, inputs: [{message: any}]}

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from dioptra_ray.planning import PlanOptions, compile_plan
+from dioptra_ray.planning.environments import read_environment
 from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
@@ -101,9 +102,16 @@ class Lab:
         description: Mapping[str, Any],
         sources: Sources,
         artifact_tasks: Mapping[str, str] | None = None,
+        environment: Mapping[str, Any] | None = None,
     ) -> Plan:
         bundles = tuple(self.bundle(name, source) for name, source in sources.items())
-        options = PlanOptions(plugins=bundles, artifact_tasks=artifact_tasks or {})
+        of_queue = read_environment(environment or {})
+        options = PlanOptions(
+            plugins=bundles,
+            artifact_tasks=artifact_tasks or {},
+            defaults=of_queue.defaults,
+            environment=of_queue.stages,
+        )
         return compile_plan(description, options)
 
     def start(
@@ -116,8 +124,9 @@ class Lab:
         artifact_inputs: tuple[ArtifactInput, ...] = (),
         timeout: float | None = None,
         saved_stages: tuple[SavedStage, ...] = (),
+        environment: Mapping[str, Any] | None = None,
     ) -> RunningJob:
-        plan = self.plan(description, sources, artifact_tasks)
+        plan = self.plan(description, sources, artifact_tasks, environment)
         context = JobContext(
             job_id=next(self._ids),
             attempt=1,

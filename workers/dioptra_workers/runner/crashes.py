@@ -1,11 +1,14 @@
 """What it means when Ray says that a stage's process is gone."""
 
+import re
+
 from ray.exceptions import (
     ActorDiedError,
     NodeDiedError,
     OutOfMemoryError,
     RayError,
     RayTaskError,
+    RuntimeEnvSetupError,
     WorkerCrashedError,
 )
 
@@ -14,11 +17,21 @@ from dioptra_workers.stage.failures import died
 from dioptra_workers.stage.postmortem import LastWords
 from dioptra_workers.stage.request import StageFailure
 
+_LONGEST_REASON = 8000
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): ")
+
 
 async def describe(error: RayError, words: LastWords | None, node_id: str) -> StageFailure:
     """The failure of a stage whose process did not come back with a report."""
     step = words.step if words else ""
     what = f'the process of step "{step}"' if step else "a process of this job"
+    if (said := _setup_problem(error)) is not None:
+        return StageFailure(
+            reason="ENVIRONMENT_FAILED",
+            message=f"Ray could not set up the environment of the job's queue: {_raised(said)}",
+            traceback=said,
+            exit_reason="environment failed",
+        )
     if isinstance(error, RayTaskError) or not isinstance(
         error, WorkerCrashedError | OutOfMemoryError | NodeDiedError | ActorDiedError
     ):
@@ -35,6 +48,22 @@ async def describe(error: RayError, words: LastWords | None, node_id: str) -> St
         message = f"The node of {what} was lost."
         return _lost(message, step, "node lost")
     return died(step, words.signal, words.exit_code) if words else died(step)
+
+
+def _setup_problem(error: RayError) -> str | None:
+    """Ray's reason why the `runtime_env` cannot be had; None when that is not what is wrong."""
+    # A stage that follows one without an environment gets that one's error.
+    found = error.cause if isinstance(error, RayTaskError) else error
+    if not isinstance(found, RuntimeEnvSetupError):
+        return None
+    return (found.error_message or str(found)).strip()[-_LONGEST_REASON:]
+
+
+def _raised(said: str) -> str:
+    """What a traceback was about: its last exception, with all that it says."""
+    lines = said.splitlines()
+    last = max((n for n, line in enumerate(lines) if _EXCEPTION.match(line)), default=0)
+    return "\n".join(lines[last:])
 
 
 def _lost(message: str, step: str, exit_reason: str) -> StageFailure:

@@ -34,7 +34,8 @@ class Failure(_message.Message):
     RETRYABLE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Stable, upper-case reason: STEP_RAISED, STEP_EXITED, PROCESS_DIED, TIMEOUT,
-    RUNNER_LOST, ARTIFACT_FAILED, NOT_PICKLABLE, STORE_UNAVAILABLE, INTERNAL.
+    RUNNER_LOST, ARTIFACT_FAILED, NOT_PICKLABLE, STORE_UNAVAILABLE, ENVIRONMENT_FAILED (the
+    queue's environment could not be set up), INTERNAL.
     """
     message: _builtins.str
     """One plain sentence."""

@@ -115,3 +115,10 @@ def speak(loss: list) -> str:
     job.log_metric("huge", float("inf"))
     job.log_metric("tiny", float("-inf"))
     return "spoken"
+
+
+@pyplugs.register
+def environ(variable: str) -> str:
+    value = os.environ.get(variable)
+    print(f"{variable} is {value or 'not set'}")
+    return value or ""
