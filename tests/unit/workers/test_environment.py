@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -77,3 +78,12 @@ def test_a_seed_does_not_reach_the_next_stage():
             drawn.append(draw())
     for first, second in zip(*drawn, strict=True):
         assert first != second
+
+
+def test_the_time_zone_of_a_step_does_not_stay():
+    before = time.tzname, time.timezone
+    with pristine():
+        os.environ["TZ"] = "Asia/Tokyo"
+        time.tzset()
+        assert time.tzname == ("JST", "JST")
+    assert (time.tzname, time.timezone) == before

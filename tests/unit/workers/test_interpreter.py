@@ -2,11 +2,13 @@
 
 import builtins
 import decimal
+import faulthandler
 import gc
 import importlib.util
 import json
 import locale
 import multiprocessing
+import pathlib
 import resource
 import signal
 import socket
@@ -41,6 +43,10 @@ def lower_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
 
 
+def toggle_faulthandler():
+    (faulthandler.disable if faulthandler.is_enabled() else faulthandler.enable)()
+
+
 SETTINGS = {
     "gc": (gc.isenabled, gc.disable),
     "gc thresholds": (gc.get_threshold, lambda: gc.set_threshold(1)),
@@ -52,6 +58,7 @@ SETTINGS = {
         lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1}),
     ),
     "limit": (lambda: resource.getrlimit(resource.RLIMIT_NOFILE), lower_limit),
+    "fault handler": (faulthandler.is_enabled, toggle_faulthandler),
     "decimal": (
         lambda: decimal.getcontext().prec, lambda: setattr(decimal.getcontext(), "prec", 3)
     ),
@@ -174,3 +181,71 @@ def test_a_plugin_that_changes_settings_when_it_is_imported_is_imported_by_each_
 
             assert torch.get_default_dtype() is torch.float64
         assert torch.get_default_dtype() is torch.float32
+
+
+PATCHES = {
+    "method": (
+        lambda: json.JSONEncoder.default, lambda: setattr(json.JSONEncoder, "default", print)
+    ),
+    "library method": (
+        lambda: torch.nn.Module.__call__, lambda: setattr(torch.nn.Module, "__call__", print)
+    ),
+    "removed method": (
+        lambda: "default" in vars(json.JSONEncoder), lambda: delattr(json.JSONEncoder, "default")
+    ),
+    "added method": (
+        lambda: "__len__" in vars(json.JSONEncoder),
+        lambda: setattr(json.JSONEncoder, "__len__", lambda _: 7),
+    ),
+    "class method": (
+        lambda: vars(pathlib.Path)["cwd"],
+        lambda: setattr(pathlib.Path, "cwd", classmethod(lambda _: None)),
+    ),
+    "property": (
+        lambda: vars(pathlib.PurePath)["name"],
+        lambda: setattr(pathlib.PurePath, "name", property(lambda _: "x")),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_what_a_stage_does_to_classes_is_undone(name):
+    look, change = PATCHES[name]
+    before = look()
+    with intact():
+        change()
+        assert look() != before
+    interpreter.restore_classes()
+    assert look() == before
+
+
+def test_values_of_classes_and_what_a_library_does_to_its_own_stay():
+    def replaced(_self, value):
+        return value
+
+    replaced.__module__ = "json.encoder"
+    before = json.JSONEncoder.default
+    with intact():
+        json.JSONEncoder.item_separator, separator = "; ", json.JSONEncoder.item_separator
+        json.JSONEncoder.default = replaced
+    interpreter.restore_classes()
+    assert (json.JSONEncoder.item_separator, json.JSONEncoder.default) == ("; ", replaced)
+    json.JSONEncoder.item_separator, json.JSONEncoder.default = separator, before
+
+
+def test_what_an_import_does_to_classes_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "patching_classes.py").write_text(
+        "import json\njson.JSONEncoder.default = lambda self, value: None\n"
+    )
+    monkeypatch.setattr(json.JSONEncoder, "default", json.JSONEncoder.default)
+    with intact():
+        sys.path.insert(0, str(tmp_path))
+        json.JSONEncoder.iterencode, own = print, json.JSONEncoder.iterencode
+        import patching_classes  # noqa: F401, PLC0415
+
+        patched = json.JSONEncoder.default
+        json.JSONEncoder.default = print
+    interpreter.restore_classes()
+    assert json.JSONEncoder.default is patched
+    assert json.JSONEncoder.iterencode is own
+    del sys.modules["patching_classes"]

@@ -146,11 +146,14 @@ def _current_directory() -> Path:
 
 
 def _restore_variables(variables: dict[bytes, bytes]) -> None:
+    zone = os.environb.get(b"TZ")
     for name in os.environb.keys() - variables.keys():
         del os.environb[name]
     for name, value in variables.items():
         if os.environb.get(name) != value:
             os.environb[name] = value
+    if zone != variables.get(b"TZ"):
+        time.tzset()
 
 
 def _signal_handlers() -> dict[int, Any]:

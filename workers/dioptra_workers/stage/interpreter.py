@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from dioptra_ray.plugins import footprint
+from dioptra_workers.stage.classes import Classes
 from dioptra_workers.stage.health import spoil
-from dioptra_workers.stage.namespaces import ImportNotes, Namespaces
+from dioptra_workers.stage.importing import ImportNotes
+from dioptra_workers.stage.namespaces import Namespaces
 from dioptra_workers.stage.settings import Settings
 
 _namespaces = Namespaces()
+_classes = Classes()
 _settings = Settings()
 _builtins: dict[str, Any] = vars(builtins).copy()
 
@@ -26,7 +29,7 @@ _builtins: dict[str, Any] = vars(builtins).copy()
 def prepare() -> None:
     """Note what this process is like; once, before anybody's code runs in it."""
     note()
-    sys.meta_path.insert(0, ImportNotes(_namespaces, _settings.note))
+    sys.meta_path.insert(0, ImportNotes((_namespaces, _classes), _settings.note))
     # A plugin that changes such things while it is imported must be imported by each job.
     footprint.further.append(_footprint)
 
@@ -34,11 +37,17 @@ def prepare() -> None:
 def note() -> None:
     """Take what was imported since as it is; no plugin set is active."""
     _namespaces.note()
+    _classes.note()
     _settings.note()
 
 
+def restore_classes() -> None:
+    """Undo what a stage did to classes of libraries; no plugin set is active."""
+    _classes.restore()
+
+
 def _footprint() -> Any:
-    return _namespaces.patched(), _settings.present()
+    return _namespaces.patched(), _classes.patched(), _settings.present()
 
 
 @contextmanager

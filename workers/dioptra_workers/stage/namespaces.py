@@ -10,38 +10,15 @@ matter of microseconds to find the few modules, among thousands, that were chang
 Where there is no such number, all are looked at.
 """
 
-import ctypes
-import functools
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from dioptra_workers.stage.versions import VERSIONED, Versions, version_of
+
 _Names = dict[str, Any]
-_VERSION_OFFSET = 24
-_SIZE = 8
 _NOTHING = object()
-
-
-def _version_of(names: _Names) -> "ctypes.c_uint64":
-    return ctypes.c_uint64.from_address(id(names) + _VERSION_OFFSET)
-
-
-def _has_versions() -> bool:
-    if sys.implementation.name != "cpython" or sys.version_info >= (3, 13):
-        return False
-    names: _Names = {"a": 1}
-    version = _version_of(names)
-    seen = {version.value}
-    for value in ("x", "y"):
-        names["a"] = value
-        seen.add(version.value)
-    return len(seen) == 3  # noqa: PLR2004 - at first, and after each of two changes
-
-
-_VERSIONED = _has_versions()
 
 
 class _Noted:
@@ -52,7 +29,7 @@ class _Noted:
     def __init__(self, names: _Names) -> None:
         self.names = names
         self.copy = names.copy()
-        self.version = _version_of(names)
+        self.version = version_of(names)
         self.seen = self.version.value
         self.place = 0
 
@@ -80,42 +57,6 @@ def _is_code(value: object, besides: type | None = None) -> bool:
     return callable(value) or isinstance(value, ModuleType)
 
 
-class _Versions:
-    """Finds those of many namespaces whose number is not the one that was seen.
-
-    With numpy, which worker processes have, this takes microseconds. One by one, it is half
-    a millisecond when the process has just been idle: the time it takes to fetch so many
-    objects from memory.
-    """
-
-    def __init__(self, noted: Sequence[_Noted], numpy: ModuleType | None) -> None:
-        self._noted = noted
-        self._memory: Any = None
-        for place, one in enumerate(noted):
-            one.place = place
-        if numpy is not None and noted:
-            places = [ctypes.addressof(one.version) for one in noted]
-            first, last = min(places), max(places)
-            # All that lies between them; only the numbers are ever looked at.
-            span = (ctypes.c_uint64 * ((last - first) // _SIZE + 1)).from_address(first)
-            self._memory = numpy.frombuffer(span, numpy.uint64)
-            self._indices = numpy.array([(place - first) // _SIZE for place in places])
-            self._seen = numpy.array([one.seen for one in noted], numpy.uint64)
-
-    def changed(self) -> list[_Noted]:
-        """Those that were changed since they were noted, in whatever way."""
-        if self._memory is None:
-            return [one for one in self._noted if one.version.value != one.seen]
-        (places,) = (self._memory.take(self._indices) != self._seen).nonzero()
-        return [self._noted[place] for place in places.tolist()]
-
-    def note(self, changed: Iterable[_Noted]) -> None:
-        """Take what these hold now as seen."""
-        if self._memory is not None:
-            for one in changed:
-                self._seen[one.place] = one.seen
-
-
 class Namespaces:
     """The namespaces of all modules but those of plugins."""
 
@@ -123,7 +64,7 @@ class Namespaces:
         self._noted: dict[str, _Noted] = {}
         self._count = 0
         self._numpy: ModuleType | None = None
-        self._versions = _Versions((), None)
+        self._versions: Versions[_Noted] = Versions((), None)
 
     def note(self) -> None:
         """Take what modules hold that were imported since the last time as what they should.
@@ -146,7 +87,7 @@ class Namespaces:
                 continue
             if name not in noted or noted[name].names is not space:
                 noted[name] = _Noted(space)
-        self._versions = _Versions(tuple(noted.values()), self._numpy)
+        self._versions = Versions(tuple(noted.values()), self._numpy)
 
     def knows(self, name: str) -> bool:
         """Whether a module of this name was noted."""
@@ -154,7 +95,7 @@ class Namespaces:
 
     def changed(self) -> list[_Noted]:
         """Those that were changed, in whatever way."""
-        if not _VERSIONED:
+        if not VERSIONED:
             return list(self._noted.values())
         return self._versions.changed()
 
@@ -192,53 +133,3 @@ def _differences(changed: list[_Noted]) -> Iterator[tuple[int, str, int]]:
             old = copy.get(name, _NOTHING)
             if old is not value and (_is_code(old) if name in copy else _is_code(value)):
                 yield id(names), name, id(value)
-
-
-class ImportNotes:
-    """A finder that finds nothing by itself, but notes what imports give, and change."""
-
-    def __init__(self, namespaces: Namespaces, imported: Callable[[], None]) -> None:
-        """Prepare; `imported` is called after each import that was not part of another."""
-        self._namespaces = namespaces
-        self._imported = imported
-        self._ongoing = threading.local()
-
-    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """What the finders after this one find."""
-        ongoing = self._ongoing
-        if getattr(ongoing, "sought", None) == name:
-            return None  # one of the others asks all others
-        outer, ongoing.sought = getattr(ongoing, "sought", None), name
-        try:
-            return self._find(name, path, target)
-        finally:
-            ongoing.sought = outer
-
-    def _find(self, name: str, path: Any, target: Any) -> ModuleSpec | None:
-        finders = sys.meta_path
-        after = next((i for i, one in enumerate(finders) if one is self), len(finders)) + 1
-        for finder in finders[after:]:
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                loader: Any = spec.loader
-                if type(loader) in (SourceFileLoader, ExtensionFileLoader):
-                    loader.exec_module = functools.partial(self._execute, loader)
-                return spec
-        return None
-
-    def _execute(self, loader: Any, module: ModuleType) -> None:
-        del loader.exec_module
-        ongoing = self._ongoing
-        names: list[str] | None = getattr(ongoing, "names", None)
-        if names is not None:
-            names.append(module.__name__)
-            loader.exec_module(module)
-            return
-        ongoing.names = names = [module.__name__]
-        before = self._namespaces.before_import()
-        try:
-            loader.exec_module(module)
-        finally:
-            ongoing.names = None
-            self._namespaces.after_import(before, tuple(names))
-            self._imported()

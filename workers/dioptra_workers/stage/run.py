@@ -37,7 +37,7 @@ from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.events import Phase
 from dioptra_workers.stage.failures import describe, stage_timed_out
 from dioptra_workers.stage.health import spoil, spoiled
-from dioptra_workers.stage.interpreter import intact
+from dioptra_workers.stage.interpreter import intact, restore_classes
 from dioptra_workers.stage.interrupt import Interrupter
 from dioptra_workers.stage.jobfiles import write_job_files
 from dioptra_workers.stage.journal import NOTHING, Journal, children_file, journal_of
@@ -233,6 +233,8 @@ class _StageRun:
 
     def clean_up(self) -> None:
         """Leave nothing behind."""
+        if not self._alone:
+            restore_classes()
         remove(self._work)
         self._unlink_files()
         with suppress(OSError):  # a step may have closed what is not its own

@@ -202,6 +202,11 @@ SETTINGS = (
     Setting("resource", _read_limits, _write_limits),
     Setting("os", _read_scheduling, _write_scheduling),
     Setting("signal", _read_signals, _write_signals),
+    Setting(
+        "faulthandler",
+        lambda of: of.is_enabled(),
+        lambda of, value: of.enable(file=2) if value else of.disable(),
+    ),
     Setting("decimal", _read_context, _write_context),
     Setting("locale", lambda of: of.setlocale(of.LC_ALL), lambda of, v: of.setlocale(of.LC_ALL, v)),
     Setting(
