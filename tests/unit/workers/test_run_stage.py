@@ -251,7 +251,7 @@ def test_a_stage_times_out_by_itself(request_of, store):
         }
     )
     store.put_blob(bundle_key(packed.digest), packed.content)
-    request = request_of(Stage(name="s0", steps=("seeded",), timeout=0.05))
+    request = request_of(Stage(name="s0", steps=("seeded",), timeout=0.5))
     request = replace(request, plugins=(PluginBundle(name="p", digest=packed.digest),))
     (report,) = run_stage(request)
     assert (report.outcome, report.failure.reason, report.failure.step) == (
