@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dioptra_ray import pyplugs
+from dioptra_ray import alias, pyplugs
 from dioptra_ray.errors import PreconditionError
 from dioptra_ray.plugins import activation
 from dioptra_ray.plugins.activation import PluginSet, activate, active_root, forget
@@ -26,6 +26,7 @@ MakeSet = Callable[..., PluginSet]
 
 @pytest.fixture(autouse=True)
 def _nothing_stays() -> Iterator[None]:
+    alias.install()  # as the first activation does, for good
     before = dict(sys.modules), list(sys.path), list(sys.meta_path)
     yield
     assert list(sys.path) == before[1]
