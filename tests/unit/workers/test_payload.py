@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dioptra_workers.stage.payload import NotPicklableError, dump, dump_outputs, load
+from dioptra_workers.stage.payload import dump, load
 from dioptra_workers.stage.tensors import place, reducers
 
 
@@ -146,14 +146,3 @@ def test_an_empty_tensor_crosses():
 def test_a_closure_crosses():
     factor = 3
     assert load(sent(dump(lambda x: x * factor)))(2) == 6
-
-
-def test_what_cannot_be_pickled_is_named_with_the_ways_out():
-    with pytest.raises(NotPicklableError) as caught:
-        dump_outputs("train", {"fine": 1, "data": (n for n in range(3))})
-    assert caught.value.step == "train"
-    message = str(caught.value)
-    assert '"data"' in message
-    assert "generator" in message
-    assert "run together" in message
-    assert "picklable" in message

@@ -7,7 +7,7 @@ from dioptra_ray.engine.errors import ArtifactFailedError, StepFailedError
 from dioptra_ray.errors import DioptraError, UnavailableError
 from dioptra_ray.planning.plan import Stage
 from dioptra_workers.stage.artifacts import ArtifactFetchError, ArtifactRefusedError
-from dioptra_workers.stage.payload import NotPicklableError
+from dioptra_workers.stage.exports import NotPicklableError
 from dioptra_workers.stage.request import StageFailure
 
 

@@ -11,45 +11,12 @@ import io
 import pickle
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ray.cloudpickle import CloudPickler
 
 _LARGE = 1 << 20
-
-
-class NotPicklableError(Exception):
-    """A value cannot cross to another process."""
-
-    def __init__(self, step: str, message: str) -> None:
-        super().__init__(message)
-        self.step = step
-
-    @classmethod
-    def on_dump(
-        cls, step: str, output: str, kind: str, cause: BaseException
-    ) -> "NotPicklableError":
-        """The value cannot leave its process."""
-        return cls(
-            step,
-            f'Output "{output}" of step "{step}" is a {kind}, which cannot be sent to another '
-            f"process ({cause}). Either let the steps that use it run together with "
-            f'"{step}" (declare neither resources nor parallel for them), or make '
-            f"{kind} picklable.",
-        )
-
-    @classmethod
-    def on_load(cls, step: str, cause: BaseException) -> "NotPicklableError":
-        """The value left its process but cannot be made again in another."""
-        return cls(
-            step,
-            f'The outputs of step "{step}" were sent to another process but cannot be made '
-            f"again there ({type(cause).__name__}: {cause}). Either let the steps that use "
-            f'them run together with "{step}" (declare neither resources nor parallel for '
-            f"them), or make them picklable.",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +40,16 @@ class _Pickler(CloudPickler):  # type: ignore[misc]
 
 def dump(value: Any) -> Payload:
     """Pickle `value`; raises whatever its pickling raises."""
+    return dump_tracked(value)[0]
+
+
+def dump_tracked(value: Any) -> tuple[Payload, Any]:
+    """The same, and the pickler: its memo holds all objects that it came across."""
     file = io.BytesIO()
     buffers: list[pickle.PickleBuffer] = []
-    _Pickler(file, buffers).dump(value)
-    return Payload((pickle.PickleBuffer(file.getbuffer()), *buffers))
+    pickler = _Pickler(file, buffers)
+    pickler.dump(value)
+    return Payload((pickle.PickleBuffer(file.getbuffer()), *buffers)), pickler
 
 
 def load(payload: Payload, *, readonly: bool = False) -> Any:
@@ -101,24 +74,3 @@ def _copy(view: memoryview) -> Any:
     copied = np.empty(view.nbytes, dtype=np.uint8)
     copied[:] = np.frombuffer(view, dtype=np.uint8)
     return copied.data
-
-
-def dump_outputs(step: str, outputs: Mapping[str, Any]) -> Payload:
-    """Pickle all outputs of a step.
-
-    Raises:
-        NotPicklableError: One of them cannot be pickled.
-    """
-    try:
-        return dump(dict(outputs))
-    except Exception as error:  # noqa: BLE001 - any class may fail in its own way
-        for name, value in outputs.items():
-            try:
-                dump(value)
-            except Exception as cause:  # noqa: BLE001 - as above
-                raise NotPicklableError.on_dump(
-                    step, name, type(value).__qualname__, cause
-                ) from None
-        raise NotPicklableError.on_dump(
-            step, ", ".join(outputs), "group of values", error
-        ) from None

@@ -18,7 +18,6 @@ from typing import Any
 from dioptra_ray import alias
 from dioptra_ray.context import CurrentJob, MetricPoint, bind
 from dioptra_ray.engine import Execution, Program
-from dioptra_ray.planning.plan import StageInput
 from dioptra_ray.plugins.activation import PluginSet, activate, activate_for_good
 from dioptra_ray.store import ArtifactStore, open_store
 from dioptra_workers.holding import hold
@@ -35,6 +34,7 @@ from dioptra_workers.stage.consumption import Meter
 from dioptra_workers.stage.dioptra_folder import write_dioptra_folder
 from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.events import Phase
+from dioptra_workers.stage.exports import dump_exports, load_inputs
 from dioptra_workers.stage.failures import describe, stage_timed_out
 from dioptra_workers.stage.health import spoil, spoiled
 from dioptra_workers.stage.interpreter import intact, restore_classes
@@ -44,7 +44,7 @@ from dioptra_workers.stage.journal import NOTHING, Journal, children_file, journ
 from dioptra_workers.stage.leftovers import swept
 from dioptra_workers.stage.live import LiveFeed, Push
 from dioptra_workers.stage.outputs import remove_files
-from dioptra_workers.stage.payload import NotPicklableError, Payload, dump_outputs, load
+from dioptra_workers.stage.payload import Payload
 from dioptra_workers.stage.plans import compiled
 from dioptra_workers.stage.pluginsets import prepare
 from dioptra_workers.stage.request import StageReport, StageRequest, StoredArtifact
@@ -315,7 +315,7 @@ class _StageRun:
             artifact_tasks=dict(request.artifact_tasks),
             observer=self._observer,
         )
-        given = _load_inputs(stage.inputs, inputs)
+        given = load_inputs(stage.inputs, inputs)
         execution.outputs.update(given)
         with bind(job):
             self._replay(execution, stage.setup)
@@ -327,8 +327,8 @@ class _StageRun:
             stored = write_outputs(
                 request, execution, store=store, journal=self._journal, directory=self._work
             )
-            exports = tuple(
-                dump_outputs(step, execution.outputs.get(step, {})) for step in stage.exports
+            exports = dump_exports(
+                {step: execution.outputs.get(step, {}) for step in stage.exports}
             )
             delta = files.leave()
         return _Made(artifacts=stored, exports=exports, delta=delta)
@@ -350,18 +350,6 @@ def _for_now(plugin_set: PluginSet) -> Iterator[None]:
 def _for_good(plugin_set: PluginSet) -> Iterator[None]:
     activate_for_good(plugin_set)
     yield
-
-
-def _load_inputs(
-    inputs: Sequence[StageInput], payloads: Sequence[Payload]
-) -> dict[str, dict[str, Any]]:
-    values: dict[str, dict[str, Any]] = {}
-    for given, payload in zip(inputs, payloads, strict=True):
-        try:
-            values[given.step] = load(payload, readonly=given.readonly)
-        except Exception as error:
-            raise NotPicklableError.on_load(given.step, error) from error
-    return values
 
 
 @functools.lru_cache(maxsize=16)
