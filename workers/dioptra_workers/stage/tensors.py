@@ -72,6 +72,30 @@ def _reduce_typed(storage: Any) -> Reduced:
     return _load_typed, (storage._untyped_storage, storage.dtype)  # noqa: SLF001 - no public name
 
 
-def reducers() -> dict[type, Callable[[Any], Reduced]]:
+def _reduce_tensor(tensor: Any) -> tuple[Any, ...]:
+    function, arguments, *state = tensor.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    return (function, _repaired(function, arguments), *state)
+
+
+def _repaired(function: Any, arguments: Any) -> Any:
+    """With a storage of the kind that the function wants.
+
+    torch gives tensors of its newest types a bare storage, but can only rebuild them from a
+    wrapped one: its own format wraps each.
+    """
+    name = getattr(function, "__name__", "")  # what torch calls them has no public name
+    if name == "_rebuild_from_type_v2":
+        inner, kind, own, state = arguments
+        return inner, kind, _repaired(inner, own), state
+    if name == "_rebuild_tensor_v3" and isinstance(arguments[0], UntypedStorage):
+        return _load_typed(arguments[0], torch.uint8), *arguments[1:]
+    return arguments
+
+
+def reducers() -> dict[type, Callable[[Any], tuple[Any, ...]]]:
     """Entries for a pickler's dispatch table."""
-    return {UntypedStorage: _reduce_untyped, TypedStorage: _reduce_typed}
+    return {
+        torch.Tensor: _reduce_tensor,
+        UntypedStorage: _reduce_untyped,
+        TypedStorage: _reduce_typed,
+    }
