@@ -31,7 +31,7 @@ from dioptra_workers.stage.artifacts import (
 )
 from dioptra_workers.stage.capture import capture, finish_lines
 from dioptra_workers.stage.consumption import Meter
-from dioptra_workers.stage.dioptra_folder import write_dioptra_folder
+from dioptra_workers.stage.dioptra_folder import keep_dioptra_folder, write_dioptra_folder
 from dioptra_workers.stage.environment import pristine
 from dioptra_workers.stage.events import Phase
 from dioptra_workers.stage.exports import dump_exports, load_inputs
@@ -235,6 +235,7 @@ class _StageRun:
         """Leave nothing behind."""
         if not self._alone:
             restore_classes()
+            keep_dioptra_folder(self._work)
         remove(self._work)
         self._unlink_files()
         with suppress(OSError):  # a step may have closed what is not its own
