@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-RESERVED_PREFIXES: Final = ("RAY_", "DIOPTRA_")
-"""Environment variables that Ray and we set ourselves."""
+RESERVED_PREFIXES: Final = ("RAY_", "DIOPTRA_", "PYTHONHOME")
+"""Environment variables that Ray and we set ourselves, or that keep Python from starting."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_SHOWN = 60
@@ -35,7 +35,7 @@ def find_problems(runtime_env: Any) -> Iterator[Problem]:
         if one in runtime_env and other in runtime_env:
             yield "", f"{one} and {other} exclude each other; choose one of them"
     if "image_uri" in runtime_env:
-        further = sorted(set(runtime_env) & {"pip", "uv", "conda", "py_executable", "nsight"})
+        further = sorted(set(runtime_env) & {"pip", "uv", "conda", "nsight"})
         if further:
             yield "", f"image_uri excludes {', '.join(further)}: put that into the image"
 
@@ -56,11 +56,13 @@ def _check_variables(value: Any, where: str) -> Iterator[Problem]:
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
             yield where, f"{shown(name)} is not a name of an environment variable"
         elif name.startswith(RESERVED_PREFIXES):
-            yield where, f"{name} is reserved: Ray and dioptra-ray set such variables themselves"
+            yield where, f"{name} is reserved for Ray, dioptra-ray and Python itself"
         elif not isinstance(text, str):
             yield f"{where}.{name}", f"must be a text, not {shown(text)}; put it in quotes"
         elif "\0" in text:
             yield f"{where}.{name}", "must not hold a NUL character"
+        elif name == "PATH" and "${PATH}" not in text:
+            yield f"{where}.{name}", 'must hold "${PATH}": without it Ray cannot start Python'
 
 
 def _check_packages(value: Any, where: str, options: Mapping[str, Check]) -> Iterator[Problem]:
@@ -161,7 +163,6 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "uv": _check_uv,
     "conda": _check_conda,
     "image_uri": _check_text,
-    "py_executable": _check_text,
     "config": _check_config,
     "nsight": _check_nsight,
 }
@@ -171,6 +172,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "py_modules": "code comes as plugins, or as packages with pip or uv",
     "excludes": "it belongs to working_dir, which is not allowed either",
     "container": "use image_uri",
+    "py_executable": "Ray waits for ever for one that does not start; use pip, uv or image_uri",
     "java_jars": "stages are Python",
     "worker_process_setup_hook": "Ray allows it for a whole cluster connection only",
 }

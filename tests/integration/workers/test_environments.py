@@ -1,7 +1,10 @@
 """Environments of queues on a real Ray: variables, and those that cannot be made."""
 
+from pathlib import Path
+
 import pytest
 
+from dioptra_workers.runner.orders import StageWaits
 from dioptra_workers.stage.events import LogLine
 from tests.integration.workers.conftest import Lab
 
@@ -9,6 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SOURCE = """
     import os
+    import time
     from dioptra import pyplugs
 
     @pyplugs.register
@@ -16,6 +20,11 @@ SOURCE = """
         print(os.environ.get(name), flush=True)
         os.environ[name] = "changed"
         return os.getpid()
+
+    @pyplugs.register
+    def hold(gate):
+        while not os.path.exists(gate):
+            time.sleep(0.01)
 
     @pyplugs.register
     def look_again(name, before):
@@ -27,6 +36,7 @@ TASKS = {
         "inputs": [{"name": "string"}],
         "outputs": {"pid": "integer"},
     },
+    "hold": {"plugin": "probe.tasks.hold", "inputs": [{"gate": "string"}]},
     "look_again": {
         "plugin": "probe.tasks.look_again",
         "inputs": [{"name": "string"}, {"before": "integer"}],
@@ -81,3 +91,19 @@ async def test_what_no_variable_can_change(lab: Lab) -> None:
     ended, job = await lab.run(description, {"probe": SOURCE}, environment=in_colour("blue"))
     assert ended.outcome == "finished"
     assert printed(job) == ["None"]
+
+
+async def test_a_stage_that_could_begin_says_what_it_may_wait_for(lab: Lab, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    holding = {**ONE_STAGE, "graph": {"a": {"hold": [str(gate)]}}}
+    everything = in_colour("blue", num_cpus=2)
+    holder = lab.start(holding, {"probe": SOURCE}, environment=everything)
+    await holder.until_running("a")
+    job = lab.start(ONE_STAGE, {"probe": SOURCE}, environment=everything)
+    said = "waits for room on a node, or for Ray to set up its environment"
+    await job.until(lambda event: isinstance(event, StageWaits) and event.reason == said)
+    gate.touch()
+    for one in (holder, job):
+        assert (await one.end()).outcome == "finished"
+    waits = [event.reason for event in job.events if isinstance(event, StageWaits)]
+    assert waits == [said, ""]

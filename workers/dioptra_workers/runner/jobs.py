@@ -6,6 +6,7 @@ what need not go on.
 """
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -181,12 +182,25 @@ class JobRun:
         return state, tried, report
 
     async def _watch_capacity(self, state: StageState) -> None:
+        looks = itertools.count()
+
+        def say(what: str) -> None:
+            # Not at once: most environments are there in a moment.
+            self._waits(state, what or (self._waits_for_environment(state) if next(looks) else ""))
+
         await capacity.watch(
             state.stage.resources,
             self._nodes,
             waits=lambda: not state.begun and not state.node_id,
-            say=lambda what: self._waits(state, what),
+            say=say,
         )
+
+    def _waits_for_environment(self, state: StageState) -> str:
+        """What a stage waits for that could begin; Ray does not say which of the two it is."""
+        before = (self._states[name].outcome for name in state.stage.after)
+        if not self._order.plan.environment.runtime_env or any(one != "finished" for one in before):
+            return ""
+        return "waits for room on a node, or for Ray to set up its environment"
 
     def _call(self, state: StageState) -> None:
         """Have Ray run it once what it takes is there."""
