@@ -14,6 +14,7 @@ import structlog
 
 from dioptra_controller import __version__
 from dioptra_controller.artifacts import residence
+from dioptra_controller.artifacts.collector import Collector
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.jobs.retention import Retention
@@ -40,6 +41,7 @@ class Controller:
         self._store = open_store(settings.store_url)
         self._hub: Hub | None = None
         self._retention: Retention | None = None
+        self._collector: Collector | None = None
         self._server: Server | None = None
         self.address = ""
 
@@ -59,7 +61,15 @@ class Controller:
         await self._hub.start(
             self._settings.lease_seconds, forget_runners=self._settings.forget_runners
         )
-        services = make_services(self.database, self._store, self._hub, self._settings)
+        self._collector = Collector(
+            self.database,
+            self._store,
+            grace=dt.timedelta(seconds=self._settings.garbage_grace_seconds),
+            now=self._hub.now,
+        )
+        services = make_services(
+            self.database, self._store, self._hub, self._collector, self._settings
+        )
         self._server = Server(services, token=token)
         self.address = await self._server.start(self._settings.listen)
         # Now that nothing can fail any more: what did not start must not be remembered.
@@ -69,6 +79,9 @@ class Controller:
         keep = dt.timedelta(seconds=self._settings.saved_stages_seconds)
         self._retention = Retention(self.database, self._store, keep=keep, now=self._hub.now)
         self._retention.start()
+        if self._settings.garbage_pause_seconds:
+            pause = dt.timedelta(seconds=self._settings.garbage_pause_seconds)
+            self._collector.start(pause)
         _log.info("controller.serving", address=self.address, version=__version__)
         return self.address
 
@@ -78,6 +91,8 @@ class Controller:
             await self._server.refuse()
         if self._retention is not None:
             await self._retention.stop()
+        if self._collector is not None:
+            await self._collector.stop()
         if self._hub is not None:
             # Ends the streams of runners, which would otherwise hold the server up.
             await self._hub.stop()

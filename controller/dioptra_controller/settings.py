@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         max_upload_bytes: How large an uploaded artifact may be.
         saved_stages_seconds: For how long the outputs of a failed job's finished stages are kept
             for `job retry --from-failed`.
+        garbage_grace_seconds: How old something in the store that nothing refers to must be
+            before it is deleted.
+        garbage_pause_seconds: Between two looks for it; 0 looks only when asked to.
+        download_link_seconds: For how long clients may fetch an artifact's file from an S3
+            store itself; 0 lets them fetch it through the controller only.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
@@ -50,6 +55,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30.0, gt=0)
     max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
     saved_stages_seconds: float = Field(default=7 * 86400.0, gt=0)
+    garbage_grace_seconds: float = Field(default=86400.0, ge=3600)
+    garbage_pause_seconds: float = Field(default=21600.0, ge=0)
+    download_link_seconds: int = Field(default=300, ge=0, le=3600)
     log_level: str = "INFO"
 
     @field_validator("log_level")

@@ -1,5 +1,6 @@
 """`dioptra-ray artifact`: what jobs have stored."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -84,27 +85,89 @@ def show(reference: str, target: Target, output: Output) -> None:
     )
     output.line()
     rows = [(one.path, size(one.size), one.media_type, one.digest) for one in found.files]
+    rows += [(f"{path}/", "", "empty directory", "") for path in found.directories]
     output.table(["path", "size", "type", "digest"], rows)
 
 
 @artifact.command()
 @click.argument("reference", metavar="ARTIFACT")
 @click.argument("destination", type=NEW_FOLDER, default=".")
+@click.option("--file", default="", metavar="PATH", help="Only this file of it.")
 @click.option("--overwrite", is_flag=True, help="Replace what has its name there.")
 @with_target
 @with_output
-def get(reference: str, destination: Path, overwrite: bool, target: Target, output: Output) -> None:
+def get(  # noqa: PLR0913 - one argument an option
+    *,
+    reference: str,
+    destination: Path,
+    file: str,
+    overwrite: bool,
+    target: Target,
+    output: Output,
+) -> None:
     """Copy an artifact's file or directory from the store, every checksum verified.
 
     It gets its own name in the folder DESTINATION, which is the present one if not given.
     """
     with target.connect() as client:
         number = find_artifact(client, reference)
-        path = client.artifacts.download(number, destination, overwrite=overwrite)
+        if file:
+            path = client.artifacts.download_file(number, file, destination, overwrite=overwrite)
+        else:
+            path = client.artifacts.download(number, destination, overwrite=overwrite)
     if output.is_json:
         output.json({"id": number, "path": path})
     else:
         output.line(str(path))
+
+
+@artifact.command()
+@click.argument("reference", metavar="ARTIFACT")
+@click.argument("path", default="")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Begin at this byte.")
+@click.option("--length", type=click.IntRange(1), help="At most so many bytes.")
+@with_target
+def cat(reference: str, path: str, offset: int, length: int | None, target: Target) -> None:
+    """Write one file of an artifact, or some bytes of it, to standard output.
+
+    PATH is the file's path in the artifact, and is not needed for a single file.
+    """
+    with target.connect() as client:
+        number = find_artifact(client, reference)
+        for chunk in client.artifacts.open(number, path, offset=offset, length=length or 0):
+            click.echo(chunk, nl=False)
+
+
+@artifact.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted, and why.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(1),
+    metavar="HOURS",
+    help="Leave alone what is younger; 1 or more.",
+)
+@with_target
+@with_output
+def gc(dry_run: bool, grace: float | None, target: Target, output: Output) -> None:
+    """Delete from the store what nothing refers to.
+
+    That is what is left of attempts and uploads that never became artifacts, of deleted
+    artifacts, scratch space, and plugins that were never registered. The controller does it
+    from time to time by itself.
+    """
+    span = None if grace is None else dt.timedelta(hours=grace)
+    with target.connect() as client:
+        found = client.artifacts.collect_garbage(dry_run=dry_run, grace=span)
+    if output.is_json:
+        output.json(found)
+        return
+    rows = [
+        (one.key, one.objects, size(one.size), one.updated, one.reason) for one in found.garbage
+    ]
+    if rows:
+        output.table(["stored at", "objects", "size", "written", "why nobody needs it"], rows)
+    said = "would be deleted" if dry_run else "deleted"
+    output.line(f"{found.count} things, {size(found.size)}, {said}.")
 
 
 @artifact.command()

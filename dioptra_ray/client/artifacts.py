@@ -1,18 +1,23 @@
 """Listing, fetching and storing artifacts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1.artifact_service_pb2_grpc import ArtifactServiceStub
 from dioptra_ray.client.connection import Connection
+from dioptra_ray.client.direct import DirectLinks
 from dioptra_ray.client.paging import read_pages
 from dioptra_ray.client.requests import make
 from dioptra_ray.client.resources import Described
-from dioptra_ray.client.transfer import check_upload, receive, upload_parts
-from dioptra_ray.wire.artifacts import Artifact, read_artifact
+from dioptra_ray.client.transfer import Source, check_upload, pick_file, receive, upload_parts
+from dioptra_ray.wire.artifacts import Artifact, GarbageCollection, read_artifact, read_garbage
 from dioptra_ray.wire.lineage import Lineage, read_lineage
+
+COLLECT_SECONDS: Final = 3600.0
 
 
 class Artifacts(Described):
@@ -103,19 +108,92 @@ class Artifacts(Described):
             AlreadyExistsError: Something has that name there.
             DataLossError: The bytes do not match their checksums.
         """
-        found = self.get(artifact.id if isinstance(artifact, Artifact) else artifact)
+        found = self.get(_id(artifact))
+        return receive(found, Path(destination), self._source(found), overwrite=overwrite)
 
-        def open_file(path: str) -> Iterator[bytes]:
-            request = make(pb.DownloadArtifactRequest, id=found.id, path=path)
-            for chunk in self._connection.stream(self._stub.DownloadArtifact, request):
-                yield chunk.content
+    def download_file(
+        self,
+        artifact: int | Artifact,
+        path: str,
+        destination: str | Path = ".",
+        *,
+        overwrite: bool = False,
+    ) -> Path:
+        """Fetch one file of an artifact into a folder, its checksum verified.
 
-        return receive(
-            found,
-            Path(destination),
-            open_file,
+        Args:
+            artifact: The artifact, or its id.
+            path: The file's path in the artifact.
+            destination: The folder; it is made when it does not exist.
+            overwrite: Whether what has the file's name there may be replaced.
+
+        Returns:
+            The path of the file, `destination` / its name.
+
+        Raises:
+            NotFoundError: The artifact has no such file.
+            AlreadyExistsError: Something has that name there.
+            DataLossError: The bytes do not match their checksum.
+        """
+        found = self.get(_id(artifact))
+        only = pick_file(found, path)
+        return receive(only, Path(destination), self._source(found), overwrite=overwrite)
+
+    def open(
+        self, artifact: int | Artifact, path: str = "", *, offset: int = 0, length: int = 0
+    ) -> Iterator[bytes]:
+        """Read one file of an artifact, or a range of it, in chunks.
+
+        Args:
+            artifact: The artifact, or its id.
+            path: The file's path in the artifact; may be empty for a single file.
+            offset: The first byte.
+            length: At most so many bytes; 0 means up to the end.
+
+        Raises:
+            NotFoundError: The artifact has no such file.
+            OutOfRangeError: The file ends before the range.
+            DataLossError: The bytes do not match their checksum; a range is not compared.
+        """
+        request = make(
+            pb.DownloadArtifactRequest,
+            id=_id(artifact),
+            path=path,
+            offset=offset,
+            length=length,
+        )
+        for chunk in self._connection.stream(self._stub.DownloadArtifact, request):
+            yield chunk.content
+
+    def collect_garbage(
+        self, *, dry_run: bool = False, grace: timedelta | None = None
+    ) -> GarbageCollection:
+        """Delete from the store what nothing refers to.
+
+        Args:
+            dry_run: Whether only to say what would be deleted.
+            grace: What is younger is left alone; the controller's setting when not given.
+
+        Raises:
+            PreconditionError: The store belongs to the database of another controller.
+        """
+        request = make(pb.CollectGarbageRequest, dry_run=dry_run)
+        if grace is not None:
+            request.grace.FromTimedelta(grace)
+        response = self._connection.call(
+            self._stub.CollectGarbage, request, timeout=COLLECT_SECONDS
+        )
+        return read_garbage(response)
+
+    def _source(self, found: Artifact) -> Source:
+        def ask(paths: Sequence[str]) -> pb.CreateArtifactLinksResponse:
+            request = make(pb.CreateArtifactLinksRequest, id=found.id, paths=paths)
+            return self._connection.call(self._stub.CreateArtifactLinks, request)
+
+        return Source(
+            open_file=lambda path: self.open(found.id, path),
+            links=DirectLinks([file.path for file in found.files], ask),
             backoff=self._connection.backoff,
-            overwrite=overwrite,
         )
 
     def upload(
@@ -154,3 +232,7 @@ class Artifacts(Described):
             self._stub.UploadArtifact, lambda: upload_parts(header, source)
         )
         return read_artifact(response.artifact)
+
+
+def _id(artifact: int | Artifact) -> int:
+    return artifact.id if isinstance(artifact, Artifact) else artifact

@@ -3,12 +3,15 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.client.backoff import Backoff
+from dioptra_ray.client.direct import DirectLinks
 from dioptra_ray.client.requests import make
 from dioptra_ray.errors import (
     AlreadyExistsError,
@@ -20,40 +23,82 @@ from dioptra_ray.errors import (
 from dioptra_ray.wire.artifacts import Artifact, ArtifactFile
 
 CHUNK: Final = 1024 * 1024
+FILES_AT_ONCE: Final = 8
 
 
-def receive(
-    artifact: Artifact,
-    destination: Path,
-    open_file: Callable[[str], Iterator[bytes]],
-    *,
-    backoff: Callable[[], Backoff],
-    overwrite: bool,
-) -> Path:
-    """Fetch all files of an artifact, then move it into place at once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the files of an artifact come from.
+
+    Attributes:
+        open_file: From the controller, by path.
+        links: From the store itself, as long as that works.
+        backoff: Delays between attempts at the controller.
+    """
+
+    open_file: Callable[[str], Iterator[bytes]]
+    links: DirectLinks
+    backoff: Callable[[], Backoff]
+
+
+def receive(artifact: Artifact, destination: Path, source: Source, *, overwrite: bool) -> Path:
+    """Fetch all files of an artifact, several at once, then move it into place at once."""
     target = destination / _plain_name(artifact.basename)
     if target.exists() and not overwrite:
         raise AlreadyExistsError(f"{target} exists already; choose another folder or overwrite it")
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".dioptra-ray-", dir=destination) as folder:
         partial = Path(folder) / target.name
-        if artifact.is_directory:
-            partial.mkdir()
-        for file in artifact.files:
-            inner = _inner_path(file.path) if artifact.is_directory else PurePosixPath()
-            path = partial / inner
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _receive_file(file, path, open_file, backoff())
+        if not artifact.is_directory:
+            _receive_file(artifact.files[0], partial, source)
+        else:
+            places = [(file, partial / _inner_path(file.path)) for file in artifact.files]
+            inner = [partial / _inner_path(path) for path in artifact.directories]
+            for path in {partial, *inner, *(place.parent for _, place in places)}:
+                path.mkdir(parents=True, exist_ok=True)
+            _receive_all(places, source)
         _replace(partial, target)
     return target
 
 
-def _receive_file(
-    file: ArtifactFile, path: Path, open_file: Callable[[str], Iterator[bytes]], backoff: Backoff
-) -> None:
+def pick_file(artifact: Artifact, path: str) -> Artifact:
+    """An artifact of just one file of this one.
+
+    Raises:
+        NotFoundError: There is no such file.
+    """
+    found = next((file for file in artifact.files if file.path == path), None)
+    if found is None:
+        raise NotFoundError(f"the artifact {artifact.id} ({artifact.name}) has no file {path!r}")
+    name = path.rpartition("/")[2]
+    return replace(artifact, basename=name, is_directory=False, files=(found,), directories=())
+
+
+def _receive_all(places: Sequence[tuple[ArtifactFile, Path]], source: Source) -> None:
+    with ThreadPoolExecutor(FILES_AT_ONCE, "dioptra-ray-download") as pool:
+        coming = [pool.submit(_receive_file, file, path, source) for file, path in places]
+        try:
+            for done in as_completed(coming):
+                done.result()
+        finally:
+            for each in coming:
+                each.cancel()
+
+
+def _receive_file(file: ArtifactFile, path: Path, source: Source) -> None:
+    # What the store itself gives is believed only when it is what was stored.
+    direct = source.links.open(file.path)
+    if direct is not None:
+        try:
+            if _write(direct, path) == file.digest:
+                return
+        except UnavailableError:
+            pass
+        source.links.forget()
+    backoff = source.backoff()
     while True:
         try:
-            digest = _write(open_file(file.path), path)
+            digest = _write(source.open_file(file.path), path)
         except UnavailableError:
             if not backoff.wait():
                 raise
@@ -116,8 +161,11 @@ def upload_parts(
         yield from _file_parts(source.name, source)
         return
     for path in sorted(source.rglob("*")):
+        name = path.relative_to(source).as_posix()
         if path.is_file():
-            yield from _file_parts(path.relative_to(source).as_posix(), path)
+            yield from _file_parts(name, path)
+        elif path.is_dir() and not any(path.iterdir()):
+            yield make(pb.UploadArtifactRequest, directory=name)
 
 
 def _file_parts(name: str, path: Path) -> Iterator[pb.UploadArtifactRequest]:

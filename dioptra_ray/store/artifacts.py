@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ from dioptra_ray.errors import (
     DioptraError,
     InvalidRequestError,
     NotFoundError,
+    OutOfRangeError,
 )
+from dioptra_ray.store.inventory import Kind, Stored, take_stock
 from dioptra_ray.store.keys import MANIFESTS, check_key, manifest_key
 from dioptra_ray.store.manifest import (
     Manifest,
@@ -32,13 +34,14 @@ from dioptra_ray.store.manifest import (
     media_type,
     read_manifest,
 )
-from dioptra_ray.store.objects import ObjectInfo, Objects, Readable
+from dioptra_ray.store.objects import ObjectInfo, Objects, Readable, Unfinished
 from dioptra_ray.store.transfer import HashingReader, for_each, read_exactly, verified
 from dioptra_ray.store.tree import SourceFile, read_tree
 
 # Names that a listing in XML, a URL or a file system may not give back as they were.
 _WHOLE = 1 << 20
 """Bytes up to which a file is read at once."""
+_OWNER = ".owner"
 _ODD_CHARACTERS = re.compile(r"[\x00-\x1f\x7f%\\\ufffe\uffff]")
 
 
@@ -158,13 +161,19 @@ class ObjectArtifactStore:
         """See `ArtifactStore`."""
         return self._get(key).manifest
 
-    def open_file(self, key: str, path: str) -> Iterator[bytes]:
+    def open_file(self, key: str, path: str, *, begin: int = 0, length: int = 0) -> Iterator[bytes]:
         """See `ArtifactStore`."""
         record = self._get(key)
-        file = record.manifest.file(path)
-        if file is None:
-            raise NotFoundError(f"The artifact {key} has no file {path!r}.", key=key, path=path)
-        return self._read(key, record.folder, file)
+        file = self._file(record, key, path)
+        if not begin and not length:
+            return self._read(key, record.folder, file)
+        if begin < 0 or length < 0 or begin > file.size:
+            raise OutOfRangeError(
+                f"{file.path!r} has {file.size} bytes: there is nothing from byte {begin} on."
+            )
+        end = min(begin + length, file.size) if length else file.size
+        name = _object_name(record.folder, file.path)
+        return self._read_range(name, begin, end)
 
     def locate(self, key: str) -> str:
         """See `ArtifactStore`."""
@@ -184,9 +193,71 @@ class ObjectArtifactStore:
         names = self._objects.names(f"{MANIFESTS}/{prefix}")
         yield from sorted(name[len(MANIFESTS) + 1 : -len(".json")] for name in names)
 
+    def take_stock(self) -> Iterator[Stored]:
+        """See `ArtifactStore`."""
+        yield from take_stock(self._objects.entries(""))
+        for begun in self._objects.unfinished():
+            yield Stored(
+                kind=Kind.UNFINISHED,
+                key=begun.name,
+                place=begun.name or "(unfinished)",
+                objects=1,
+                size=begun.size,
+                modified=begun.begun,
+                token=begun.token,
+            )
+
+    def remove(self, stored: Stored) -> None:
+        """See `ArtifactStore`."""
+        match stored.kind:
+            case Kind.UNFINISHED:
+                self._objects.abort(
+                    Unfinished(name=stored.key, begun=stored.modified, token=stored.token)
+                )
+            case Kind.ARTIFACT | Kind.SCRATCH:
+                self._objects.delete_below(stored.place)
+            case _:
+                self._objects.delete(stored.place)
+
+    def claim(self, owner: str) -> str:
+        """See `ArtifactStore`."""
+        if (present := self._objects.read(_OWNER)) is None:
+            self._objects.write(_OWNER, owner.encode())
+            # Two may have come at once: the one who wrote last has it.
+            present = self._objects.read(_OWNER)
+        return (present or b"").decode(errors="replace")
+
+    def upload_folder(self, key: str) -> str:
+        """See `ArtifactStore`."""
+        return self._get(key).folder
+
+    def link_files(self, key: str, paths: Sequence[str], seconds: float) -> list[str]:
+        """See `ArtifactStore`."""
+        record = self._get(key)
+        files = [self._file(record, key, path) for path in paths]
+        links = [
+            self._objects.presign(_object_name(record.folder, file.path), seconds) for file in files
+        ]
+        return [link for link in links if link is not None]
+
     def check(self) -> None:
         """See `ArtifactStore`."""
         self._objects.check()
+
+    def _file(self, record: _Record, key: str, path: str) -> ManifestFile:
+        file = record.manifest.file(path)
+        if file is None:
+            raise NotFoundError(f"The artifact {key} has no file {path!r}.", key=key, path=path)
+        return file
+
+    def _read_range(self, name: str, begin: int, end: int) -> Iterator[bytes]:
+        missing = end - begin
+        if missing:
+            for chunk in self._objects.chunks(name, end, begin=begin):
+                yield chunk[:missing]
+                missing -= len(chunk)
+                if missing <= 0:
+                    return
 
     def _find(self, key: str) -> _Record | None:
         content = self._objects.read(manifest_key(key))

@@ -23,7 +23,7 @@ from dioptra_ray.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
-from dioptra_ray.store.objects import ObjectInfo, Readable
+from dioptra_ray.store.objects import ObjectInfo, Readable, Unfinished
 from dioptra_ray.store.protocol import CHUNK
 
 _PARTIAL = ".partial"
@@ -121,6 +121,21 @@ class DirectoryObjects:
                 except (FileNotFoundError, NotADirectoryError):
                     continue  # deleted meanwhile
             yield ObjectInfo(name=name, size=status.st_size, modified=status.st_mtime)
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """See `Objects`."""
+        with self._explained(), suppress(FileNotFoundError):
+            for path in sorted((self._root / _PARTIAL).iterdir()):
+                with suppress(FileNotFoundError):
+                    status = path.stat()
+                    yield Unfinished(
+                        name="", begun=status.st_mtime, token=path.name, size=status.st_size
+                    )
+
+    def abort(self, begun: Unfinished) -> None:
+        """See `Objects`."""
+        with self._explained():
+            (self._root / _PARTIAL / Path(begun.token).name).unlink(missing_ok=True)
 
     def presign(self, name: str, seconds: float) -> str | None:
         """See `Objects`."""

@@ -5,6 +5,7 @@ import re
 from dioptra_ray.errors import InvalidRequestError
 
 MANIFESTS = "manifests"
+SCRATCH = "scratch"
 _PLAIN_PART = re.compile(r"[A-Za-z0-9_.@=+,:~ -]+|[^\x00-\x1f\x7f/\\]+")
 _LONGEST_KEY = 700
 

@@ -27,6 +27,23 @@ class ObjectInfo:
     modified: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """An object that was begun and has not become visible.
+
+    Attributes:
+        name: The name that it is to have; empty when that is not known.
+        begun: When, in seconds since 1970 by the store's clock.
+        token: How the store finds it.
+        size: Bytes, as far as that is known.
+    """
+
+    name: str
+    begun: float
+    token: str
+    size: int = 0
+
+
 class Objects(Protocol):
     """Named objects in one place. May be used from many threads.
 
@@ -85,6 +102,12 @@ class Objects(Protocol):
 
     def entries(self, prefix: str) -> Iterator[ObjectInfo]:
         """The objects whose names begin with `prefix`, sorted by name."""
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """The objects that were begun, by whoever still writes them or was interrupted."""
+
+    def abort(self, begun: Unfinished) -> None:
+        """Throw away what was begun; no error when it is gone, or complete."""
 
     def presign(self, name: str, seconds: float) -> str | None:
         """An address from which anybody can fetch an object for so long; None without one."""

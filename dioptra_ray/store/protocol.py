@@ -1,9 +1,10 @@
 """What an artifact store can do, whatever holds the bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dioptra_ray.store.inventory import Stored
 from dioptra_ray.store.manifest import Manifest
 from dioptra_ray.store.objects import ObjectInfo, Readable
 
@@ -83,11 +84,24 @@ class ArtifactStore(Protocol):
     def read_manifest(self, key: str) -> Manifest:
         """What the artifact consists of. Raises NotFoundError."""
 
-    def open_file(self, key: str, path: str) -> Iterator[bytes]:
+    def open_file(self, key: str, path: str, *, begin: int = 0, length: int = 0) -> Iterator[bytes]:
         """The content of one file of an artifact, in chunks of at most 1 MiB.
+
+        With `begin` or `length` only so many bytes from there on, which are not compared
+        with any checksum; a length of 0 means up to the end.
 
         An empty path means the only file of a single-file artifact. A checksum that does
         not match raises DataLossError after the last chunk.
+
+        Raises:
+            NotFoundError: No such artifact, or no such file in it.
+            OutOfRangeError: The file ends before `begin`.
+        """
+
+    def link_files(self, key: str, paths: Sequence[str], seconds: float) -> list[str]:
+        """Addresses from which whoever has them can fetch these files for so many seconds.
+
+        There are none when the store has no such addresses.
 
         Raises:
             NotFoundError: No such artifact, or no such file in it.
@@ -101,6 +115,21 @@ class ArtifactStore(Protocol):
 
     def list_artifacts(self, prefix: str = "") -> Iterator[str]:
         """The keys of all artifacts that begin with `prefix`, sorted."""
+
+    def take_stock(self) -> Iterator[Stored]:
+        """All that lies in the store, as far as it is known what it is for.
+
+        What saved stages have is left out: it is looked after elsewhere.
+        """
+
+    def remove(self, stored: Stored) -> None:
+        """Delete what `take_stock` found; no error when it is gone."""
+
+    def claim(self, owner: str) -> str:
+        """Make the store `owner`'s unless it is somebody's; returns whose it is."""
+
+    def upload_folder(self, key: str) -> str:
+        """The `place` of the files that an artifact consists of. Raises NotFoundError."""
 
     def check(self) -> None:
         """Make sure that it is reachable and writable, creating its directory or bucket.

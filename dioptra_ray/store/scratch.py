@@ -8,10 +8,9 @@ touched for a day belongs to an attempt whose runner has died, and is swept away
 import time
 from collections.abc import Iterator
 
-from dioptra_ray.store.keys import check_key
+from dioptra_ray.store.keys import SCRATCH, check_key
 from dioptra_ray.store.protocol import ArtifactStore
 
-FOLDER = "scratch"
 GRACE = 86400.0
 """Seconds after which what nobody has touched belongs to nobody."""
 
@@ -20,7 +19,7 @@ _ALIVE = "alive"
 
 def scratch_folder(job_id: int, attempt: int) -> str:
     """Where everything of one attempt of a job lies."""
-    return check_key(f"{FOLDER}/{job_id}-{attempt}")
+    return check_key(f"{SCRATCH}/{job_id}-{attempt}")
 
 
 def refresh(store: ArtifactStore, folder: str) -> None:
@@ -49,7 +48,7 @@ def sweep(store: ArtifactStore, *, grace: float = GRACE, now: float | None = Non
 def _touched(store: ArtifactStore) -> Iterator[tuple[str, float]]:
     """Each folder, and when something in it was last written."""
     last: dict[str, float] = {}
-    for entry in store.list_blobs(FOLDER):
+    for entry in store.list_blobs(SCRATCH):
         folder = "/".join(entry.name.split("/")[:2])
         last[folder] = max(entry.modified, last.get(folder, 0.0))
     yield from last.items()

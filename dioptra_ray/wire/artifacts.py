@@ -41,6 +41,7 @@ class Artifact:
         description: Free text.
         tags: Sorted.
         deleted: When it was deleted; its bytes are gone then.
+        directories: Its sub-directories without files; empty in lists.
     """
 
     id: int
@@ -62,6 +63,59 @@ class Artifact:
     description: str = ""
     tags: tuple[str, ...] = ()
     deleted: datetime | None = None
+    directories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """Something in the artifact store that nothing refers to.
+
+    Attributes:
+        key: Its name in the store, or the folder of what lies below it.
+        objects: How many objects.
+        size: Bytes.
+        updated: When the newest of them was written.
+        reason: Why nobody needs it.
+    """
+
+    key: str
+    objects: int
+    size: int
+    updated: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarbageCollection:
+    """What was deleted from the artifact store, or would be.
+
+    Attributes:
+        garbage: Sorted by key; at most 10,000 of them.
+        count: How many there are.
+        size: Bytes, of all together.
+    """
+
+    garbage: tuple[Garbage, ...]
+    count: int
+    size: int
+
+
+def read_garbage(message: pb.CollectGarbageResponse) -> GarbageCollection:
+    """Read what was collected."""
+    return GarbageCollection(
+        garbage=tuple(
+            Garbage(
+                key=one.key,
+                objects=one.objects,
+                size=one.size,
+                updated=find_time(one, "update_time"),
+                reason=one.reason,
+            )
+            for one in message.garbage
+        ),
+        count=message.count,
+        size=message.size,
+    )
 
 
 def read_artifact(message: pb.Artifact) -> Artifact:
@@ -86,6 +140,7 @@ def read_artifact(message: pb.Artifact) -> Artifact:
         description=message.description,
         tags=tuple(message.tags),
         deleted=find_time(message, "delete_time"),
+        directories=tuple(message.directories),
     )
 
 

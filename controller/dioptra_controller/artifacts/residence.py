@@ -50,6 +50,12 @@ def settle(connection: sa.Connection, url: str, *, now: dt.datetime) -> None:
         connection.execute(sa.insert(STORES).values(url=url, create_time=now))
 
 
+def identify(connection: sa.Connection) -> str:
+    """A word that no other database has, and that a copy of this one keeps."""
+    first = sa.select(STORES.c.create_time).order_by(STORES.c.id).limit(1)
+    return f"since {connection.execute(first).scalar_one().isoformat()}"
+
+
 def _is_same(before: str, url: str) -> bool:
     return before.rstrip("/") == url.rstrip("/")
 

@@ -85,6 +85,26 @@ class Upload:
         except OSError as error:
             raise InvalidRequestError(f"{path!r}: {error.strerror}") from error
 
+    def add_directory(self, path: str) -> None:
+        """Make a sub-directory, which may stay empty.
+
+        Raises:
+            InvalidRequestError: The path leaves the artifact or is a file, or the artifact is
+                one file.
+            ExhaustedError: There are too many.
+        """
+        if not self._is_directory:
+            raise InvalidRequestError(f"the upload is one file, but also has {path!r}")
+        if len(self._paths) >= MAX_FILES:
+            raise ExhaustedError(f"the upload has more than {MAX_FILES} files")
+        self._paths.add(f"{path}/")
+        try:
+            (self._target / check_path(path)).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InvalidRequestError(f"{path!r} is a file and a directory") from error
+        except OSError as error:
+            raise InvalidRequestError(f"{path!r}: {error.strerror}") from error
+
     def write(self, content: bytes) -> None:
         """Append to the present file.
 

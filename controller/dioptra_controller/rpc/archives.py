@@ -1,7 +1,7 @@
 """Archives: of requests, bounded before anything looks inside, and of the store."""
 
 from dioptra_ray.errors import ExhaustedError, InvalidRequestError, NotFoundError
-from dioptra_ray.plugins.bundle import read_archive
+from dioptra_ray.plugins.bundle import Bundle, read_archive
 from dioptra_ray.store import ArtifactStore, bundle_key
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
@@ -22,6 +22,12 @@ def read_bounded(archive: bytes) -> dict[str, bytes]:
             "Plugins hold source files only; data belongs into artifacts"
         )
     return read_archive(archive)
+
+
+def keep_stored(store: ArtifactStore, bundle: Bundle) -> None:
+    """Put a bundle, whose snapshot is registered by now, back if it was just collected."""
+    if not store.has_blob(bundle_key(bundle.digest)):
+        store.put_blob(bundle_key(bundle.digest), bundle.content)
 
 
 def load_stored(store: ArtifactStore, digest: str) -> dict[str, bytes]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
+from google.protobuf.duration_pb2 import Duration
 
 from dioptra_controller.artifacts import ancestry, catalog
 from dioptra_controller.artifacts.catalog import ArtifactRecord
+from dioptra_controller.artifacts.collector import Collector
 from dioptra_controller.artifacts.readers import find_reader
 from dioptra_controller.artifacts.upload import Upload
 from dioptra_controller.database.engine import Database
@@ -18,21 +20,33 @@ from dioptra_controller.paging import Page, PageRequest
 from dioptra_controller.registry import tags
 from dioptra_controller.registry.names import check_name, check_text
 from dioptra_controller.registry.requests import once
-from dioptra_controller.rpc.encode_artifacts import write_artifact, write_lineage
+from dioptra_controller.rpc.encode_artifacts import write_artifact, write_garbage, write_lineage
 from dioptra_controller.rpc.listings import Tags
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import DioptraError, InvalidRequestError
 from dioptra_ray.store import ArtifactStore, Manifest
 
+_MOST_LINKS = 1000
+
 
 class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
     """Answers for artifacts."""
 
-    def __init__(self, database: Database, store: ArtifactStore, *, max_upload: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: ArtifactStore,
+        collector: Collector,
+        *,
+        max_upload: int,
+        link_seconds: int,
+    ) -> None:
         self._database = database
         self._store = store
+        self._collector = collector
         self._max_upload = max_upload
+        self._link_seconds = link_seconds
 
     async def GetArtifact(
         self, request: pb.GetArtifactRequest, context: Any
@@ -77,12 +91,44 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
         """Send the content of one file."""
         found = await self._database.read(catalog.get, request.id)
         catalog.refuse_deleted(found)
-        chunks = await asyncio.to_thread(self._store.open_file, found.key, request.path)
+        chunks = await asyncio.to_thread(
+            self._store.open_file,
+            found.key,
+            request.path,
+            begin=request.offset,
+            length=request.length,
+        )
         try:
             while chunk := await asyncio.to_thread(next, chunks, b""):
                 yield pb.DownloadArtifactResponse(content=chunk)
         finally:
             await asyncio.to_thread(_close, chunks)
+
+    async def CreateArtifactLinks(
+        self, request: pb.CreateArtifactLinksRequest, context: Any
+    ) -> pb.CreateArtifactLinksResponse:
+        """Say where files can be fetched from the store itself."""
+        if len(request.paths) > _MOST_LINKS:
+            raise InvalidRequestError(f"ask for at most {_MOST_LINKS} files at once")
+        found = await self._database.read(catalog.get, request.id)
+        catalog.refuse_deleted(found)
+        if not self._link_seconds:
+            return pb.CreateArtifactLinksResponse()
+        urls = await asyncio.to_thread(
+            self._store.link_files, found.key, request.paths, self._link_seconds
+        )
+        links = map(_write_link, request.paths, urls)
+        return pb.CreateArtifactLinksResponse(
+            links=links, lifetime=Duration(seconds=self._link_seconds)
+        )
+
+    async def CollectGarbage(
+        self, request: pb.CollectGarbageRequest, context: Any
+    ) -> pb.CollectGarbageResponse:
+        """Delete what nobody needs, or say what it is."""
+        grace = request.grace.ToTimedelta() if request.HasField("grace") else None
+        found = await self._collector.collect(dry_run=request.dry_run, grace=grace)
+        return write_garbage(found)
 
     async def UploadArtifact(
         self, request_iterator: AsyncIterator[pb.UploadArtifactRequest], context: Any
@@ -184,15 +230,21 @@ async def _read_header(
     return first.header
 
 
+def _write_link(path: str, url: str) -> pb.ArtifactLink:
+    return pb.ArtifactLink(path=path, url=url)
+
+
 def _take(upload: Upload, request: pb.UploadArtifactRequest) -> None:
     match request.WhichOneof("part"):
         case "path":
             upload.begin_file(request.path)
         case "content":
             upload.write(request.content)
+        case "directory":
+            upload.add_directory(request.directory)
         case _:
             raise InvalidRequestError(
-                "after its header, an upload consists of paths and contents only"
+                "after its header, an upload consists of paths, directories and contents only"
             )
 
 

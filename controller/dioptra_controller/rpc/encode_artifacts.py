@@ -1,15 +1,19 @@
 """Artifacts as messages."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 
 from dioptra_controller.artifacts.ancestry import Ancestry, LineageJob
 from dioptra_controller.artifacts.catalog import ArtifactRecord
+from dioptra_controller.artifacts.garbage import Garbage
 from dioptra_controller.rpc.encode import find_timestamp, write_pin
 from dioptra_controller.rpc.listings import Tags
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import plugin_pb2
 from dioptra_ray.wire.times import to_timestamp
 from dioptra_ray.wire.values import write_value
+
+_MOST_GARBAGE = 10_000
 
 
 def write_artifact(
@@ -37,6 +41,7 @@ def write_artifact(
         description=record.description,
         tags=tags.get(record.id, ()),
         delete_time=find_timestamp(record.delete_time),
+        directories=record.manifest.directories if with_files else (),
     )
 
 
@@ -58,6 +63,25 @@ def write_lineage(found: Ancestry, uris: Mapping[int, str]) -> pb.GetArtifactLin
             for sweep in found.sweeps
         ],
         truncated=found.truncated,
+    )
+
+
+def write_garbage(found: Sequence[Garbage]) -> pb.CollectGarbageResponse:
+    """Write what nobody needed."""
+    shown = sorted(found, key=lambda one: one.stored.place)[:_MOST_GARBAGE]
+    return pb.CollectGarbageResponse(
+        garbage=[
+            pb.Garbage(
+                key=one.stored.place,
+                objects=one.stored.objects,
+                size=one.stored.size,
+                update_time=to_timestamp(dt.datetime.fromtimestamp(one.stored.modified, dt.UTC)),
+                reason=one.reason,
+            )
+            for one in shown
+        ],
+        count=len(found),
+        size=sum(one.stored.size for one in found),
     )
 
 

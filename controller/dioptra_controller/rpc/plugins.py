@@ -11,7 +11,7 @@ from dioptra_controller.paging import PageRequest
 from dioptra_controller.registry import parameter_types, plugin_files, plugins, snapshots
 from dioptra_controller.registry.names import check_plugin_name
 from dioptra_controller.registry.plugin_files import FileChange
-from dioptra_controller.rpc.archives import load_stored, read_bounded
+from dioptra_controller.rpc.archives import keep_stored, load_stored, read_bounded
 from dioptra_controller.rpc.encode import write_plugin, write_task
 from dioptra_controller.rpc.listings import page_with_tags, read_listing, read_mode, with_tags
 from dioptra_ray.api.controller.v1 import plugin_pb2
@@ -45,6 +45,7 @@ class PluginServicer(pb_grpc.PluginServiceServicer):
         plugin, bundle = await asyncio.to_thread(_read, request, type_names)
         await self._put_bundle(bundle)
         stored = await self._database.write(plugins.put, plugin, bundle.digest, mode=mode)
+        await asyncio.to_thread(keep_stored, self._store, bundle)
         shown = await self._show(request.name, stored.number)
         return pb.PutPluginResponse(plugin=shown, changed=stored.changed)
 
@@ -119,6 +120,7 @@ class PluginServicer(pb_grpc.PluginServiceServicer):
             await self._put_bundle(bundle)
             stored = await self._database.write(_store, present, plugin, bundle.digest)
             if stored is not None:
+                await asyncio.to_thread(keep_stored, self._store, bundle)
                 return stored
         raise ConflictError(f"plugin {name!r} is changed all the time; try again later")
 

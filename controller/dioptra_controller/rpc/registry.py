@@ -13,7 +13,7 @@ from dioptra_controller.registry import registration
 from dioptra_controller.registry.registration import Registered, Registration, Strategy
 from dioptra_controller.registry.requests import once
 from dioptra_controller.registry.snapshots import Outcome
-from dioptra_controller.rpc.archives import read_bounded
+from dioptra_controller.rpc.archives import keep_stored, read_bounded
 from dioptra_ray.api.controller.v1 import registry_service_pb2 as pb
 from dioptra_ray.api.controller.v1 import registry_service_pb2_grpc as pb_grpc
 from dioptra_ray.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -77,6 +77,8 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             self._prepare, project, known, _STRATEGIES[request.strategy]
         )
         done = await self._database.write(_store, request.request_id, content, prepared)
+        for item in prepared.plugins:
+            await asyncio.to_thread(keep_stored, self._store, item.bundle)
         return done, prepared.warnings
 
     def _prepare(

@@ -1,5 +1,6 @@
 """Every service of the controller with the servicer that answers for it."""
 
+from dioptra_controller.artifacts.collector import Collector
 from dioptra_controller.database.engine import Database
 from dioptra_controller.rpc.artifacts import ArtifactServicer
 from dioptra_controller.rpc.cluster import ClusterServicer
@@ -34,13 +35,23 @@ _PACKAGE = "dioptra_ray.api.controller.v1"
 
 
 def make_services(
-    database: Database, store: ArtifactStore, hub: Hub, settings: Settings
+    database: Database,
+    store: ArtifactStore,
+    hub: Hub,
+    collector: Collector,
+    settings: Settings,
 ) -> list[Service]:
     """Make every servicer over one database and one store."""
     return [
         Service(
             name=f"{_PACKAGE}.ArtifactService",
-            servicer=ArtifactServicer(database, store, max_upload=settings.max_upload_bytes),
+            servicer=ArtifactServicer(
+                database,
+                store,
+                collector,
+                max_upload=settings.max_upload_bytes,
+                link_seconds=settings.download_link_seconds,
+            ),
             add=artifact_grpc.add_ArtifactServiceServicer_to_server,
         ),
         Service(

@@ -5,15 +5,16 @@ is aborted, so that the service does not keep the parts that did arrive; should 
 be gone by then, garbage collection aborts it later.
 """
 
+import datetime as dt
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 
 from dioptra_ray.store.budget import MemoryBudget
-from dioptra_ray.store.objects import Readable
+from dioptra_ray.store.objects import Readable, Unfinished
 from dioptra_ray.store.s3.errors import ServiceError, error_in
 from dioptra_ray.store.s3.requests import Requests
 from dioptra_ray.store.transfer import read_exactly
@@ -117,9 +118,32 @@ class Sender:
         return headers.get("content-length") == str(size) and tag.endswith(f"-{parts}")
 
 
+def list_uploads(requests: Requests, prefix: str) -> Iterator[Unfinished]:
+    """The uploads of objects whose names begin with `prefix` that are not complete."""
+    query = {"uploads": "", "prefix": prefix}
+    while True:
+        page = ET.fromstring(requests.send("GET", "", query=query).content)  # noqa: S314
+        texts = {_plain(element.tag): element.text or "" for element in page}
+        for element in page:
+            if _plain(element.tag) == "Upload":
+                facts = {_plain(each.tag): each.text or "" for each in element}
+                begun = dt.datetime.fromisoformat(facts["Initiated"])
+                yield Unfinished(
+                    name=facts["Key"], begun=begun.timestamp(), token=facts["UploadId"]
+                )
+        if texts.get("IsTruncated") != "true":
+            return
+        query["key-marker"] = texts["NextKeyMarker"]
+        query["upload-id-marker"] = texts["NextUploadIdMarker"]
+
+
+def _plain(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
 def _find(content: bytes, tag: str) -> str:
     """The text of the first element `tag`, of any namespace."""
     for element in ET.fromstring(content).iter():  # noqa: S314 - what the service says
-        if element.tag.rpartition("}")[2] == tag and element.text:
+        if _plain(element.tag) == tag and element.text:
             return element.text
     raise ValueError(f"the service names no {tag}")

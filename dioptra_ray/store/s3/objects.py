@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final
 
 from minio.deleteobjects import DeleteObject
@@ -18,11 +19,11 @@ from minio.error import S3Error
 from dioptra_ray.errors import DataLossError, NotFoundError
 from dioptra_ray.store.budget import MemoryBudget
 from dioptra_ray.store.manifest import DEFAULT_TYPE
-from dioptra_ray.store.objects import ObjectInfo, Readable
+from dioptra_ray.store.objects import ObjectInfo, Readable, Unfinished
 from dioptra_ray.store.protocol import CHUNK
 from dioptra_ray.store.s3.connecting import connect
 from dioptra_ray.store.s3.errors import ServiceError, explained
-from dioptra_ray.store.s3.multipart import Sender
+from dioptra_ray.store.s3.multipart import Sender, list_uploads
 from dioptra_ray.store.settings import StoreSettings
 from dioptra_ray.store.transfer import read_exactly
 
@@ -161,6 +162,21 @@ class S3Objects:
                         size=item.size or 0,
                         modified=item.last_modified.timestamp(),
                     )
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """See `Objects`."""
+        with self._explained():
+            for begun in list_uploads(self._requests, self._prefix):
+                yield replace(begun, name=begun.name[len(self._prefix) :])
+
+    def abort(self, begun: Unfinished) -> None:
+        """See `Objects`."""
+        with self._explained():
+            try:
+                self._sender.abort(self._prefix + begun.name, begun.token)
+            except ServiceError as error:
+                if error.code not in ("NoSuchUpload", "NoSuchKey"):
+                    raise
 
     def presign(self, name: str, seconds: float) -> str:
         """See `Objects`."""

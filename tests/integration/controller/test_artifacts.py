@@ -306,7 +306,7 @@ async def test_an_abandoned_download_lets_go_of_the_store(artifacts, upload, mon
     let_go = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def endless(_self, _key, _path):
+    def endless(_self, _key, _path, **_range):
         try:
             while True:
                 yield b"x" * (1 << 20)
@@ -323,7 +323,7 @@ async def test_an_abandoned_download_lets_go_of_the_store(artifacts, upload, mon
 async def test_a_bug_in_the_middle_of_a_stream_is_hidden(artifacts, upload, monkeypatch, refusal):
     stored = (await upload([("model.bin", b"x")])).artifact
 
-    def broken(_self, _key, _path):
+    def broken(_self, _key, _path, **_range):
         yield b"first"
         raise RuntimeError("the secret word is xyzzy")
 

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from dioptra_ray.api.controller.v1 import entrypoint_pb2 as dioptra__ray_dot_api_dot_controller_dot_v1_dot_entrypoint__pb2
 from dioptra_ray.api.controller.v1 import plugin_pb2 as dioptra__ray_dot_api_dot_controller_dot_v1_dot_plugin__pb2
 from dioptra_ray.api.types.v1 import value_pb2 as dioptra__ray_dot_api_dot_types_dot_v1_dot_value__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4dioptra_ray/api/controller/v1/artifact_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a.dioptra_ray/api/controller/v1/entrypoint.proto\x1a*dioptra_ray/api/controller/v1/plugin.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x03\n\x08\x41rtifact\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\x03\x12\x12\n\nentrypoint\x18\x04 \x01(\t\x12\x0c\n\x04step\x18\x05 \x01(\t\x12\x0e\n\x06output\x18\x06 \x01(\t\x12\x0c\n\x04task\x18\x07 \x01(\t\x12\x15\n\rplugin_digest\x18\x08 \x01(\t\x12\x39\n\x07outputs\x18\t \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\x12\x14\n\x0cis_directory\x18\n \x01(\x08\x12\x10\n\x08\x62\x61sename\x18\x0b \x01(\t\x12:\n\x05\x66iles\x18\x0c \x03(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactFile\x12\x0c\n\x04size\x18\r \x01(\x03\x12\x0e\n\x06\x64igest\x18\x0e \x01(\t\x12\x0b\n\x03uri\x18\x0f \x01(\t\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\x11 \x01(\t\x12\x0c\n\x04tags\x18\x12 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"N\n\x0c\x41rtifactFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\" \n\x12GetArtifactRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"P\n\x13GetArtifactResponse\x12\x39\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\"\x9d\x01\n\x14ListArtifactsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\x03\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x12\n\nentrypoint\x18\x05 \x01(\t\x12\x0e\n\x06search\x18\x06 \x01(\t\x12\x0b\n\x03tag\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\"l\n\x15ListArtifactsResponse\x12:\n\tartifacts\x18\x01 \x03(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x17\x44ownloadArtifactRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04path\x18\x02 \x01(\t\"+\n\x18\x44ownloadArtifactResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"\x89\x01\n\x15UploadArtifactRequest\x12\x45\n\x06header\x18\x01 \x01(\x0b\x32\x33.dioptra_ray.api.controller.v1.UploadArtifactHeaderH\x00\x12\x0e\n\x04path\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\x83\x01\n\x14UploadArtifactHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x14\n\x0cis_directory\x18\x04 \x01(\x08\x12\x10\n\x08\x62\x61sename\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\"S\n\x16UploadArtifactResponse\x12\x39\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\"6\n\x19GetArtifactLineageRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\x05\"\xe1\x01\n\x1aGetArtifactLineageResponse\x12:\n\tartifacts\x18\x01 \x03(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\x12\x37\n\x04jobs\x18\x02 \x03(\x0b\x32).dioptra_ray.api.controller.v1.LineageJob\x12;\n\x06sweeps\x18\x03 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.LineageSweep\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"\xca\x03\n\nLineageJob\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nentrypoint\x18\x02 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x03 \x01(\x05\x12\x1a\n\x12\x65ntrypoint_deleted\x18\x04 \x01(\x08\x12\x45\n\x06inputs\x18\x05 \x03(\x0b\x32\x35.dioptra_ray.api.controller.v1.LineageJob.InputsEntry\x12\x0f\n\x07outputs\x18\x06 \x03(\x03\x12M\n\nparameters\x18\x07 \x03(\x0b\x32\x39.dioptra_ray.api.controller.v1.LineageJob.ParametersEntry\x12\x39\n\x07plugins\x18\x08 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.PluginPin\x1a-\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aR\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value:\x02\x38\x01\"^\n\x0cLineageSweep\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nentrypoint\x18\x02 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x03 \x01(\x05\x12\x11\n\tparameter\x18\x04 \x01(\t2\xa7\x05\n\x0f\x41rtifactService\x12y\n\x0bGetArtifact\x12\x31.dioptra_ray.api.controller.v1.GetArtifactRequest\x1a\x32.dioptra_ray.api.controller.v1.GetArtifactResponse\"\x03\x90\x02\x01\x12\x8e\x01\n\x12GetArtifactLineage\x12\x38.dioptra_ray.api.controller.v1.GetArtifactLineageRequest\x1a\x39.dioptra_ray.api.controller.v1.GetArtifactLineageResponse\"\x03\x90\x02\x01\x12\x7f\n\rListArtifacts\x12\x33.dioptra_ray.api.controller.v1.ListArtifactsRequest\x1a\x34.dioptra_ray.api.controller.v1.ListArtifactsResponse\"\x03\x90\x02\x01\x12\x85\x01\n\x10\x44ownloadArtifact\x12\x36.dioptra_ray.api.controller.v1.DownloadArtifactRequest\x1a\x37.dioptra_ray.api.controller.v1.DownloadArtifactResponse0\x01\x12\x7f\n\x0eUploadArtifact\x12\x34.dioptra_ray.api.controller.v1.UploadArtifactRequest\x1a\x35.dioptra_ray.api.controller.v1.UploadArtifactResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4dioptra_ray/api/controller/v1/artifact_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a.dioptra_ray/api/controller/v1/entrypoint.proto\x1a*dioptra_ray/api/controller/v1/plugin.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x03\n\x08\x41rtifact\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\x03\x12\x12\n\nentrypoint\x18\x04 \x01(\t\x12\x0c\n\x04step\x18\x05 \x01(\t\x12\x0e\n\x06output\x18\x06 \x01(\t\x12\x0c\n\x04task\x18\x07 \x01(\t\x12\x15\n\rplugin_digest\x18\x08 \x01(\t\x12\x39\n\x07outputs\x18\t \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\x12\x14\n\x0cis_directory\x18\n \x01(\x08\x12\x10\n\x08\x62\x61sename\x18\x0b \x01(\t\x12:\n\x05\x66iles\x18\x0c \x03(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactFile\x12\x0c\n\x04size\x18\r \x01(\x03\x12\x0e\n\x06\x64igest\x18\x0e \x01(\t\x12\x0b\n\x03uri\x18\x0f \x01(\t\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\x11 \x01(\t\x12\x0c\n\x04tags\x18\x12 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64irectories\x18\x14 \x03(\t\"N\n\x0c\x41rtifactFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x12\n\nmedia_type\x18\x04 \x01(\t\" \n\x12GetArtifactRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"P\n\x13GetArtifactResponse\x12\x39\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\"\x9d\x01\n\x14ListArtifactsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\x03\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x12\n\nentrypoint\x18\x05 \x01(\t\x12\x0e\n\x06search\x18\x06 \x01(\t\x12\x0b\n\x03tag\x18\x07 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\"l\n\x15ListArtifactsResponse\x12:\n\tartifacts\x18\x01 \x03(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x17\x44ownloadArtifactRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x0e\n\x06length\x18\x04 \x01(\x03\"7\n\x1a\x43reateArtifactLinksRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05paths\x18\x02 \x03(\t\"\x86\x01\n\x1b\x43reateArtifactLinksResponse\x12:\n\x05links\x18\x01 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactLink\x12+\n\x08lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\")\n\x0c\x41rtifactLink\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\"R\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\x12(\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"n\n\x16\x43ollectGarbageResponse\x12\x37\n\x07garbage\x18\x01 \x03(\x0b\x32&.dioptra_ray.api.controller.v1.Garbage\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x0c\n\x04size\x18\x03 \x01(\x03\"v\n\x07Garbage\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07objects\x18\x02 \x01(\x03\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12/\n\x0bupdate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x05 \x01(\t\"+\n\x18\x44ownloadArtifactResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\"\x9e\x01\n\x15UploadArtifactRequest\x12\x45\n\x06header\x18\x01 \x01(\x0b\x32\x33.dioptra_ray.api.controller.v1.UploadArtifactHeaderH\x00\x12\x0e\n\x04path\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x12\x13\n\tdirectory\x18\x04 \x01(\tH\x00\x42\x06\n\x04part\"\x83\x01\n\x14UploadArtifactHeader\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04task\x18\x03 \x01(\t\x12\x14\n\x0cis_directory\x18\x04 \x01(\x08\x12\x10\n\x08\x62\x61sename\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\"S\n\x16UploadArtifactResponse\x12\x39\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\"6\n\x19GetArtifactLineageRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\x05\"\xe1\x01\n\x1aGetArtifactLineageResponse\x12:\n\tartifacts\x18\x01 \x03(\x0b\x32\'.dioptra_ray.api.controller.v1.Artifact\x12\x37\n\x04jobs\x18\x02 \x03(\x0b\x32).dioptra_ray.api.controller.v1.LineageJob\x12;\n\x06sweeps\x18\x03 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.LineageSweep\x12\x11\n\ttruncated\x18\x04 \x01(\x08\"\xca\x03\n\nLineageJob\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nentrypoint\x18\x02 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x03 \x01(\x05\x12\x1a\n\x12\x65ntrypoint_deleted\x18\x04 \x01(\x08\x12\x45\n\x06inputs\x18\x05 \x03(\x0b\x32\x35.dioptra_ray.api.controller.v1.LineageJob.InputsEntry\x12\x0f\n\x07outputs\x18\x06 \x03(\x03\x12M\n\nparameters\x18\x07 \x03(\x0b\x32\x39.dioptra_ray.api.controller.v1.LineageJob.ParametersEntry\x12\x39\n\x07plugins\x18\x08 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.PluginPin\x1a-\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aR\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value:\x02\x38\x01\"^\n\x0cLineageSweep\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nentrypoint\x18\x02 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x03 \x01(\x05\x12\x11\n\tparameter\x18\x04 \x01(\t2\xb5\x07\n\x0f\x41rtifactService\x12y\n\x0bGetArtifact\x12\x31.dioptra_ray.api.controller.v1.GetArtifactRequest\x1a\x32.dioptra_ray.api.controller.v1.GetArtifactResponse\"\x03\x90\x02\x01\x12\x8e\x01\n\x12GetArtifactLineage\x12\x38.dioptra_ray.api.controller.v1.GetArtifactLineageRequest\x1a\x39.dioptra_ray.api.controller.v1.GetArtifactLineageResponse\"\x03\x90\x02\x01\x12\x7f\n\rListArtifacts\x12\x33.dioptra_ray.api.controller.v1.ListArtifactsRequest\x1a\x34.dioptra_ray.api.controller.v1.ListArtifactsResponse\"\x03\x90\x02\x01\x12\x85\x01\n\x10\x44ownloadArtifact\x12\x36.dioptra_ray.api.controller.v1.DownloadArtifactRequest\x1a\x37.dioptra_ray.api.controller.v1.DownloadArtifactResponse0\x01\x12\x8c\x01\n\x13\x43reateArtifactLinks\x12\x39.dioptra_ray.api.controller.v1.CreateArtifactLinksRequest\x1a:.dioptra_ray.api.controller.v1.CreateArtifactLinksResponse\x12}\n\x0e\x43ollectGarbage\x12\x34.dioptra_ray.api.controller.v1.CollectGarbageRequest\x1a\x35.dioptra_ray.api.controller.v1.CollectGarbageResponse\x12\x7f\n\x0eUploadArtifact\x12\x34.dioptra_ray.api.controller.v1.UploadArtifactRequest\x1a\x35.dioptra_ray.api.controller.v1.UploadArtifactResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,40 +46,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARTIFACTSERVICE'].methods_by_name['GetArtifactLineage']._serialized_options = b'\220\002\001'
   _globals['_ARTIFACTSERVICE'].methods_by_name['ListArtifacts']._loaded_options = None
   _globals['_ARTIFACTSERVICE'].methods_by_name['ListArtifacts']._serialized_options = b'\220\002\001'
-  _globals['_ARTIFACT']._serialized_start=251
-  _globals['_ARTIFACT']._serialized_end=725
-  _globals['_ARTIFACTFILE']._serialized_start=727
-  _globals['_ARTIFACTFILE']._serialized_end=805
-  _globals['_GETARTIFACTREQUEST']._serialized_start=807
-  _globals['_GETARTIFACTREQUEST']._serialized_end=839
-  _globals['_GETARTIFACTRESPONSE']._serialized_start=841
-  _globals['_GETARTIFACTRESPONSE']._serialized_end=921
-  _globals['_LISTARTIFACTSREQUEST']._serialized_start=924
-  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1081
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1083
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1191
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=1193
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=1244
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=1246
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=1289
-  _globals['_UPLOADARTIFACTREQUEST']._serialized_start=1292
-  _globals['_UPLOADARTIFACTREQUEST']._serialized_end=1429
-  _globals['_UPLOADARTIFACTHEADER']._serialized_start=1432
-  _globals['_UPLOADARTIFACTHEADER']._serialized_end=1563
-  _globals['_UPLOADARTIFACTRESPONSE']._serialized_start=1565
-  _globals['_UPLOADARTIFACTRESPONSE']._serialized_end=1648
-  _globals['_GETARTIFACTLINEAGEREQUEST']._serialized_start=1650
-  _globals['_GETARTIFACTLINEAGEREQUEST']._serialized_end=1704
-  _globals['_GETARTIFACTLINEAGERESPONSE']._serialized_start=1707
-  _globals['_GETARTIFACTLINEAGERESPONSE']._serialized_end=1932
-  _globals['_LINEAGEJOB']._serialized_start=1935
-  _globals['_LINEAGEJOB']._serialized_end=2393
-  _globals['_LINEAGEJOB_INPUTSENTRY']._serialized_start=2264
-  _globals['_LINEAGEJOB_INPUTSENTRY']._serialized_end=2309
-  _globals['_LINEAGEJOB_PARAMETERSENTRY']._serialized_start=2311
-  _globals['_LINEAGEJOB_PARAMETERSENTRY']._serialized_end=2393
-  _globals['_LINEAGESWEEP']._serialized_start=2395
-  _globals['_LINEAGESWEEP']._serialized_end=2489
-  _globals['_ARTIFACTSERVICE']._serialized_start=2492
-  _globals['_ARTIFACTSERVICE']._serialized_end=3171
+  _globals['_ARTIFACT']._serialized_start=283
+  _globals['_ARTIFACT']._serialized_end=778
+  _globals['_ARTIFACTFILE']._serialized_start=780
+  _globals['_ARTIFACTFILE']._serialized_end=858
+  _globals['_GETARTIFACTREQUEST']._serialized_start=860
+  _globals['_GETARTIFACTREQUEST']._serialized_end=892
+  _globals['_GETARTIFACTRESPONSE']._serialized_start=894
+  _globals['_GETARTIFACTRESPONSE']._serialized_end=974
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=977
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=1134
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=1136
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=1244
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=1246
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=1329
+  _globals['_CREATEARTIFACTLINKSREQUEST']._serialized_start=1331
+  _globals['_CREATEARTIFACTLINKSREQUEST']._serialized_end=1386
+  _globals['_CREATEARTIFACTLINKSRESPONSE']._serialized_start=1389
+  _globals['_CREATEARTIFACTLINKSRESPONSE']._serialized_end=1523
+  _globals['_ARTIFACTLINK']._serialized_start=1525
+  _globals['_ARTIFACTLINK']._serialized_end=1566
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=1568
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=1650
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=1652
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=1762
+  _globals['_GARBAGE']._serialized_start=1764
+  _globals['_GARBAGE']._serialized_end=1882
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=1884
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=1927
+  _globals['_UPLOADARTIFACTREQUEST']._serialized_start=1930
+  _globals['_UPLOADARTIFACTREQUEST']._serialized_end=2088
+  _globals['_UPLOADARTIFACTHEADER']._serialized_start=2091
+  _globals['_UPLOADARTIFACTHEADER']._serialized_end=2222
+  _globals['_UPLOADARTIFACTRESPONSE']._serialized_start=2224
+  _globals['_UPLOADARTIFACTRESPONSE']._serialized_end=2307
+  _globals['_GETARTIFACTLINEAGEREQUEST']._serialized_start=2309
+  _globals['_GETARTIFACTLINEAGEREQUEST']._serialized_end=2363
+  _globals['_GETARTIFACTLINEAGERESPONSE']._serialized_start=2366
+  _globals['_GETARTIFACTLINEAGERESPONSE']._serialized_end=2591
+  _globals['_LINEAGEJOB']._serialized_start=2594
+  _globals['_LINEAGEJOB']._serialized_end=3052
+  _globals['_LINEAGEJOB_INPUTSENTRY']._serialized_start=2923
+  _globals['_LINEAGEJOB_INPUTSENTRY']._serialized_end=2968
+  _globals['_LINEAGEJOB_PARAMETERSENTRY']._serialized_start=2970
+  _globals['_LINEAGEJOB_PARAMETERSENTRY']._serialized_end=3052
+  _globals['_LINEAGESWEEP']._serialized_start=3054
+  _globals['_LINEAGESWEEP']._serialized_end=3148
+  _globals['_ARTIFACTSERVICE']._serialized_start=3151
+  _globals['_ARTIFACTSERVICE']._serialized_end=4100
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from dioptra_ray.api.controller.v1 import entrypoint_pb2 as _entrypoint_pb2
 from dioptra_ray.api.controller.v1 import plugin_pb2 as _plugin_pb2
 from dioptra_ray.api.types.v1 import value_pb2 as _value_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -47,6 +48,7 @@ class Artifact(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
+    DIRECTORIES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     name: _builtins.str
@@ -95,6 +97,10 @@ class Artifact(_message.Message):
     def delete_time(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted; absent while it exists."""
 
+    @_builtins.property
+    def directories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of its sub-directories without files, sorted."""
+
     def __init__(
         self,
         *,
@@ -117,10 +123,11 @@ class Artifact(_message.Message):
         description: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
+        directories: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "entrypoint", b"entrypoint", "files", b"files", "id", b"id", "is_directory", b"is_directory", "job_id", b"job_id", "name", b"name", "output", b"output", "outputs", b"outputs", "plugin_digest", b"plugin_digest", "size", b"size", "step", b"step", "tags", b"tags", "task", b"task", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "directories", b"directories", "entrypoint", b"entrypoint", "files", b"files", "id", b"id", "is_directory", b"is_directory", "job_id", b"job_id", "name", b"name", "output", b"output", "outputs", b"outputs", "plugin_digest", b"plugin_digest", "size", b"size", "step", b"step", "tags", b"tags", "task", b"task", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -292,23 +299,215 @@ class DownloadArtifactRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """The artifact's id."""
     path: _builtins.str
     """Path of the file; may be empty for a single file."""
+    offset: _builtins.int
+    """The first byte."""
+    length: _builtins.int
+    """At most so many bytes; 0 means up to the end."""
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
         path: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        length: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "length", b"length", "offset", b"offset", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadArtifactRequest: _TypeAlias = DownloadArtifactRequest  # noqa: Y015
+
+@_typing.final
+class CreateArtifactLinksRequest(_message.Message):
+    """Which files."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The artifact's id."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of at most 1000 files."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateArtifactLinksRequest: _TypeAlias = CreateArtifactLinksRequest  # noqa: Y015
+
+@_typing.final
+class CreateArtifactLinksResponse(_message.Message):
+    """Where they can be fetched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINKS_FIELD_NUMBER: _builtins.int
+    LIFETIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArtifactLink]:
+        """One for each path, in order; or none at all."""
+
+    @_builtins.property
+    def lifetime(self) -> _duration_pb2.Duration:
+        """For how long the links are good, from now on."""
+
+    def __init__(
+        self,
+        *,
+        links: _abc.Iterable[Global___ArtifactLink] | None = ...,
+        lifetime: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime", "links", b"links"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateArtifactLinksResponse: _TypeAlias = CreateArtifactLinksResponse  # noqa: Y015
+
+@_typing.final
+class ArtifactLink(_message.Message):
+    """Where one file can be fetched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """The path."""
+    url: _builtins.str
+    """The address, for a GET without any headers. Whoever has it can read the file."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtifactLink: _TypeAlias = ArtifactLink  # noqa: Y015
+
+@_typing.final
+class CollectGarbageRequest(_message.Message):
+    """What to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    GRACE_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Whether only to say what would be deleted."""
+    @_builtins.property
+    def grace(self) -> _duration_pb2.Duration:
+        """What is younger is left alone; an hour or more; absent means the controller's setting."""
+
+    def __init__(
+        self,
+        *,
+        dry_run: _builtins.bool = ...,
+        grace: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "grace", b"grace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollectGarbageRequest: _TypeAlias = CollectGarbageRequest  # noqa: Y015
+
+@_typing.final
+class CollectGarbageResponse(_message.Message):
+    """What was deleted, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GARBAGE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many there are."""
+    size: _builtins.int
+    """How many bytes they have together."""
+    @_builtins.property
+    def garbage(self) -> _containers.RepeatedCompositeFieldContainer[Global___Garbage]:
+        """Sorted by key; at most 10000 of them."""
+
+    def __init__(
+        self,
+        *,
+        garbage: _abc.Iterable[Global___Garbage] | None = ...,
+        count: _builtins.int = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "garbage", b"garbage", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollectGarbageResponse: _TypeAlias = CollectGarbageResponse  # noqa: Y015
+
+@_typing.final
+class Garbage(_message.Message):
+    """Something in the store that nothing refers to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Its name in the store, or the folder of what lies below it."""
+    objects: _builtins.int
+    """How many objects."""
+    size: _builtins.int
+    """How many bytes."""
+    reason: _builtins.str
+    """Why nobody needs it, for people."""
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When the newest of them was written."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        objects: _builtins.int = ...,
+        size: _builtins.int = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "objects", b"objects", "reason", b"reason", "size", b"size", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Garbage: _TypeAlias = Garbage  # noqa: Y015
 
 @_typing.final
 class DownloadArtifactResponse(_message.Message):
@@ -341,10 +540,13 @@ class UploadArtifactRequest(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    DIRECTORY_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Begins the next file; the path is relative to the artifact."""
     content: _builtins.bytes
     """The next bytes of the current file, at most 1 MiB."""
+    directory: _builtins.str
+    """A sub-directory without files; the path is relative to the artifact."""
     @_builtins.property
     def header(self) -> Global___UploadArtifactHeader:
         """First message only."""
@@ -355,12 +557,13 @@ class UploadArtifactRequest(_message.Message):
         header: Global___UploadArtifactHeader | None = ...,
         path: _builtins.str = ...,
         content: _builtins.bytes = ...,
+        directory: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "header", b"header", "part", b"part", "path", b"path"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "directory", b"directory", "header", b"header", "part", b"part", "path", b"path"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "header", b"header", "part", b"part", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "directory", b"directory", "header", b"header", "part", b"part", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "path", "content"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "path", "content", "directory"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 

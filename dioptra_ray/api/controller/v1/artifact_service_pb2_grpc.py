@@ -55,6 +55,16 @@ class ArtifactServiceStub:
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.DownloadArtifactRequest.SerializeToString,
                 response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.DownloadArtifactResponse.FromString,
                 _registered_method=True)
+        self.CreateArtifactLinks = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.ArtifactService/CreateArtifactLinks',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CreateArtifactLinksRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CreateArtifactLinksResponse.FromString,
+                _registered_method=True)
+        self.CollectGarbage = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.ArtifactService/CollectGarbage',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CollectGarbageRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CollectGarbageResponse.FromString,
+                _registered_method=True)
         self.UploadArtifact = channel.stream_unary(
                 '/dioptra_ray.api.controller.v1.ArtifactService/UploadArtifact',
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.UploadArtifactRequest.SerializeToString,
@@ -89,9 +99,31 @@ class ArtifactServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadArtifact(self, request, context):
-        """The content of one file of an artifact, in chunks of at most 1 MiB.
-        Errors: NOT_FOUND (artifact or file), DATA_LOSS (the stored bytes do not match
-        their checksum), UNAVAILABLE (the store cannot be reached).
+        """The content of one file of an artifact, or a range of it, in chunks of at most 1 MiB.
+        Errors: NOT_FOUND (artifact or file), OUT_OF_RANGE (the file ends before the range),
+        DATA_LOSS (the stored bytes do not match their checksum; a range is not compared),
+        UNAVAILABLE (the store cannot be reached).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateArtifactLinks(self, request, context):
+        """Where files of an artifact can be fetched from the store itself for a short while, by
+        whoever has the address. Empty when the store has no such addresses, or the controller
+        gives none: DownloadArtifact always works. The caller must compare the checksums.
+        Errors: NOT_FOUND (artifact or file), INVALID_ARGUMENT (too many paths).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CollectGarbage(self, request, context):
+        """Deletes what nothing refers to from the store: what is left of attempts and uploads that
+        never became artifacts, of deleted artifacts, scratch space, and plugin bundles of no
+        snapshot. What is younger than a grace time, or belongs to an attempt that may still
+        run, is left alone.
+        Errors: INVALID_ARGUMENT (grace), UNAVAILABLE (the store cannot be reached).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,7 +131,8 @@ class ArtifactServiceServicer:
 
     def UploadArtifact(self, request_iterator, context):
         """Stores a file or a directory made outside of a job. The first message has the
-        header; then, for each file, its path followed by its content. The artifact is
+        header; then, for each file, its path followed by its content, and each directory that
+        has no files. The artifact is
         visible only after the call has returned OK.
         Errors: INVALID_ARGUMENT, NOT_FOUND (the artifact task), UNAVAILABLE (the store).
         """
@@ -129,6 +162,16 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
                     servicer.DownloadArtifact,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.DownloadArtifactRequest.FromString,
                     response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.DownloadArtifactResponse.SerializeToString,
+            ),
+            'CreateArtifactLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateArtifactLinks,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CreateArtifactLinksRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CreateArtifactLinksResponse.SerializeToString,
+            ),
+            'CollectGarbage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CollectGarbage,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CollectGarbageRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CollectGarbageResponse.SerializeToString,
             ),
             'UploadArtifact': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadArtifact,
@@ -245,6 +288,60 @@ class ArtifactService:
             '/dioptra_ray.api.controller.v1.ArtifactService/DownloadArtifact',
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.DownloadArtifactRequest.SerializeToString,
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.DownloadArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateArtifactLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.ArtifactService/CreateArtifactLinks',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CreateArtifactLinksRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CreateArtifactLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CollectGarbage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.ArtifactService/CollectGarbage',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CollectGarbageRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_artifact__service__pb2.CollectGarbageResponse.FromString,
             options,
             channel_credentials,
             insecure,

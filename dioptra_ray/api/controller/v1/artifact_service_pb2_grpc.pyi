@@ -42,13 +42,28 @@ class ArtifactServiceStub:
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]
     """Newest first. Errors: INVALID_ARGUMENT (page token of another query)."""
     DownloadArtifact: _grpc.UnaryStreamMultiCallable[_artifact_service_pb2.DownloadArtifactRequest, _artifact_service_pb2.DownloadArtifactResponse]
-    """The content of one file of an artifact, in chunks of at most 1 MiB.
-    Errors: NOT_FOUND (artifact or file), DATA_LOSS (the stored bytes do not match
-    their checksum), UNAVAILABLE (the store cannot be reached).
+    """The content of one file of an artifact, or a range of it, in chunks of at most 1 MiB.
+    Errors: NOT_FOUND (artifact or file), OUT_OF_RANGE (the file ends before the range),
+    DATA_LOSS (the stored bytes do not match their checksum; a range is not compared),
+    UNAVAILABLE (the store cannot be reached).
+    """
+    CreateArtifactLinks: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.CreateArtifactLinksRequest, _artifact_service_pb2.CreateArtifactLinksResponse]
+    """Where files of an artifact can be fetched from the store itself for a short while, by
+    whoever has the address. Empty when the store has no such addresses, or the controller
+    gives none: DownloadArtifact always works. The caller must compare the checksums.
+    Errors: NOT_FOUND (artifact or file), INVALID_ARGUMENT (too many paths).
+    """
+    CollectGarbage: _grpc.UnaryUnaryMultiCallable[_artifact_service_pb2.CollectGarbageRequest, _artifact_service_pb2.CollectGarbageResponse]
+    """Deletes what nothing refers to from the store: what is left of attempts and uploads that
+    never became artifacts, of deleted artifacts, scratch space, and plugin bundles of no
+    snapshot. What is younger than a grace time, or belongs to an attempt that may still
+    run, is left alone.
+    Errors: INVALID_ARGUMENT (grace), UNAVAILABLE (the store cannot be reached).
     """
     UploadArtifact: _grpc.StreamUnaryMultiCallable[_artifact_service_pb2.UploadArtifactRequest, _artifact_service_pb2.UploadArtifactResponse]
     """Stores a file or a directory made outside of a job. The first message has the
-    header; then, for each file, its path followed by its content. The artifact is
+    header; then, for each file, its path followed by its content, and each directory that
+    has no files. The artifact is
     visible only after the call has returned OK.
     Errors: INVALID_ARGUMENT, NOT_FOUND (the artifact task), UNAVAILABLE (the store).
     """
@@ -67,13 +82,28 @@ class ArtifactServiceAsyncStub(ArtifactServiceStub):
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.ListArtifactsRequest, _artifact_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Newest first. Errors: INVALID_ARGUMENT (page token of another query)."""
     DownloadArtifact: _aio.UnaryStreamMultiCallable[_artifact_service_pb2.DownloadArtifactRequest, _artifact_service_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
-    """The content of one file of an artifact, in chunks of at most 1 MiB.
-    Errors: NOT_FOUND (artifact or file), DATA_LOSS (the stored bytes do not match
-    their checksum), UNAVAILABLE (the store cannot be reached).
+    """The content of one file of an artifact, or a range of it, in chunks of at most 1 MiB.
+    Errors: NOT_FOUND (artifact or file), OUT_OF_RANGE (the file ends before the range),
+    DATA_LOSS (the stored bytes do not match their checksum; a range is not compared),
+    UNAVAILABLE (the store cannot be reached).
+    """
+    CreateArtifactLinks: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.CreateArtifactLinksRequest, _artifact_service_pb2.CreateArtifactLinksResponse]  # type: ignore[assignment]
+    """Where files of an artifact can be fetched from the store itself for a short while, by
+    whoever has the address. Empty when the store has no such addresses, or the controller
+    gives none: DownloadArtifact always works. The caller must compare the checksums.
+    Errors: NOT_FOUND (artifact or file), INVALID_ARGUMENT (too many paths).
+    """
+    CollectGarbage: _aio.UnaryUnaryMultiCallable[_artifact_service_pb2.CollectGarbageRequest, _artifact_service_pb2.CollectGarbageResponse]  # type: ignore[assignment]
+    """Deletes what nothing refers to from the store: what is left of attempts and uploads that
+    never became artifacts, of deleted artifacts, scratch space, and plugin bundles of no
+    snapshot. What is younger than a grace time, or belongs to an attempt that may still
+    run, is left alone.
+    Errors: INVALID_ARGUMENT (grace), UNAVAILABLE (the store cannot be reached).
     """
     UploadArtifact: _aio.StreamUnaryMultiCallable[_artifact_service_pb2.UploadArtifactRequest, _artifact_service_pb2.UploadArtifactResponse]  # type: ignore[assignment]
     """Stores a file or a directory made outside of a job. The first message has the
-    header; then, for each file, its path followed by its content. The artifact is
+    header; then, for each file, its path followed by its content, and each directory that
+    has no files. The artifact is
     visible only after the call has returned OK.
     Errors: INVALID_ARGUMENT, NOT_FOUND (the artifact task), UNAVAILABLE (the store).
     """
@@ -113,9 +143,35 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _artifact_service_pb2.DownloadArtifactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifact_service_pb2.DownloadArtifactResponse], _abc.AsyncIterator[_artifact_service_pb2.DownloadArtifactResponse]]:
-        """The content of one file of an artifact, in chunks of at most 1 MiB.
-        Errors: NOT_FOUND (artifact or file), DATA_LOSS (the stored bytes do not match
-        their checksum), UNAVAILABLE (the store cannot be reached).
+        """The content of one file of an artifact, or a range of it, in chunks of at most 1 MiB.
+        Errors: NOT_FOUND (artifact or file), OUT_OF_RANGE (the file ends before the range),
+        DATA_LOSS (the stored bytes do not match their checksum; a range is not compared),
+        UNAVAILABLE (the store cannot be reached).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateArtifactLinks(
+        self,
+        request: _artifact_service_pb2.CreateArtifactLinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_artifact_service_pb2.CreateArtifactLinksResponse, _abc.Awaitable[_artifact_service_pb2.CreateArtifactLinksResponse]]:
+        """Where files of an artifact can be fetched from the store itself for a short while, by
+        whoever has the address. Empty when the store has no such addresses, or the controller
+        gives none: DownloadArtifact always works. The caller must compare the checksums.
+        Errors: NOT_FOUND (artifact or file), INVALID_ARGUMENT (too many paths).
+        """
+
+    @_abc_1.abstractmethod
+    def CollectGarbage(
+        self,
+        request: _artifact_service_pb2.CollectGarbageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_artifact_service_pb2.CollectGarbageResponse, _abc.Awaitable[_artifact_service_pb2.CollectGarbageResponse]]:
+        """Deletes what nothing refers to from the store: what is left of attempts and uploads that
+        never became artifacts, of deleted artifacts, scratch space, and plugin bundles of no
+        snapshot. What is younger than a grace time, or belongs to an attempt that may still
+        run, is left alone.
+        Errors: INVALID_ARGUMENT (grace), UNAVAILABLE (the store cannot be reached).
         """
 
     @_abc_1.abstractmethod
@@ -125,7 +181,8 @@ class ArtifactServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_artifact_service_pb2.UploadArtifactResponse, _abc.Awaitable[_artifact_service_pb2.UploadArtifactResponse]]:
         """Stores a file or a directory made outside of a job. The first message has the
-        header; then, for each file, its path followed by its content. The artifact is
+        header; then, for each file, its path followed by its content, and each directory that
+        has no files. The artifact is
         visible only after the call has returned OK.
         Errors: INVALID_ARGUMENT, NOT_FOUND (the artifact task), UNAVAILABLE (the store).
         """
