@@ -38,6 +38,8 @@ from dioptra_ray.store.objects import ObjectInfo, Objects, Readable, Unfinished
 from dioptra_ray.store.transfer import HashingReader, for_each, read_exactly, verified
 from dioptra_ray.store.tree import SourceFile, read_tree
 
+# Bound now: this is called while a plugin may have put something in its place.
+_dumps = json.dumps
 # Names that a listing in XML, a URL or a file system may not give back as they were.
 _WHOLE = 1 << 20
 """Bytes up to which a file is read at once."""
@@ -315,7 +317,7 @@ def _object_name(folder: str, path: str) -> str:
 
 def _write_record(record: _Record) -> bytes:
     data = {"version": 1, "folder": record.folder, "manifest": asdict(record.manifest)}
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    return _dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _read_record(content: bytes, key: str) -> _Record:

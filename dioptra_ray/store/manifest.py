@@ -10,6 +10,9 @@ from typing import Any
 
 from dioptra_ray.errors import DataLossError
 
+# Bound now: manifests are written while a plugin may have put something in its place.
+_dumps = json.dumps
+
 _TYPES = {
     ".csv": "text/csv",
     ".gz": "application/gzip",
@@ -64,7 +67,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """As JSON; equal manifests give equal bytes."""
-        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
+        return _dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Manifest":
@@ -136,5 +139,5 @@ def media_type(path: str) -> str:
 
 def _tree_digest(files: Sequence[ManifestFile], directories: Sequence[str]) -> str:
     listing = [[file.path, file.size, file.digest] for file in files]
-    content = json.dumps([listing, list(directories)], separators=(",", ":")).encode()
+    content = _dumps([listing, list(directories)], separators=(",", ":")).encode()
     return f"sha256:{hashlib.sha256(content).hexdigest()}"

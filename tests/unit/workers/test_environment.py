@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -32,6 +33,9 @@ def test_what_a_step_does_to_its_process_is_undone(tmp_path, monkeypatch):
             sys.argv.append("x")
             sys.stdout = None
             os.umask(0)
+            os.environ["TMPDIR"] = str(tmp_path)
+            tempfile.tempdir = None
+            assert tempfile.gettempdir() == str(tmp_path)
             logging.root.setLevel(logging.CRITICAL)
             logger.disabled = True
             logging.getLogger("new.within").addHandler(logging.NullHandler())
@@ -41,6 +45,7 @@ def test_what_a_step_does_to_its_process_is_undone(tmp_path, monkeypatch):
         after = (Path.cwd(), dict(os.environ), list(sys.argv), sys.stdout, logging.root.level)
         assert after == before
         assert os.umask(0o027) == 0o027
+        assert tempfile.gettempdir() != str(tmp_path)
         assert not logger.disabled
         assert logging.getLogger("new.within").handlers == []
         assert logging.root.manager.disable == logging.NOTSET

@@ -1,7 +1,7 @@
 """Artifacts of a stage: read before its steps, written and stored after them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,8 @@ def needed_inputs(request: StageRequest) -> tuple[ArtifactInput, ...]:
     given = request.job.artifact_inputs
     if not given:
         return ()
-    names = set()
     stage, description = request.stage, request.description
-    for step in (*stage.setup, *stage.steps):
-        invocation = read_invocation(description["graph"][step])
-        values = [list(invocation.args), dict(invocation.kwargs)]
-        names |= {reference.name for reference in find_references(values)}
+    names = names_taken(description, (*stage.setup, *stage.steps))
     for name in stage.artifacts:
         reference = parse_reference(description["artifact_outputs"][name]["contents"])
         names |= {reference.name} if reference else set()
@@ -59,6 +55,16 @@ def needed_inputs(request: StageRequest) -> tuple[ArtifactInput, ...]:
         for artifact in given
         if artifact.name in names
     )
+
+
+def names_taken(description: Mapping[str, Any], steps: Iterable[str]) -> set[str]:
+    """Whose values some steps refer to: other steps, parameters, artifact parameters."""
+    names = set()
+    for step in steps:
+        invocation = read_invocation(description["graph"][step])
+        values = [list(invocation.args), dict(invocation.kwargs)]
+        names |= {reference.name for reference in find_references(values)}
+    return names
 
 
 def _output_names(declared: Any) -> tuple[str, ...]:

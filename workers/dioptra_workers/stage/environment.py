@@ -12,6 +12,7 @@ import random
 import signal
 import struct
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -83,6 +84,8 @@ def pristine() -> Iterator[None]:
         os.chdir(directory)
         _restore_variables(variables)
         sys.argv[:] = arguments
+        # It is found anew from the variables by whoever asks for it first.
+        tempfile.tempdir = None
         os.umask(mask)
         if logging.root.manager.disable != disabled:
             logging.disable(disabled)

@@ -23,6 +23,7 @@ from dioptra_ray.store import ArtifactStore, open_store
 from dioptra_workers.holding import hold
 from dioptra_workers.stage.artifacts import (
     foreign_inputs,
+    names_taken,
     needed_inputs,
     plugins_with_readers,
     read_foreign_inputs,
@@ -319,9 +320,12 @@ class _StageRun:
         given = load_inputs(stage.inputs, inputs)
         execution.outputs.update(given)
         with bind(job):
-            self._replay(execution, stage.setup)
-            # A replayed step's recorded outputs stay those of its first run.
-            execution.outputs.update(given)
+            if stage.setup:
+                # What a replayed step does to its values, it has done to them in its first
+                # run: it gets copies, and its recorded outputs stay those of that run.
+                execution.outputs.update(self._copies_for_setup(inputs))
+                self._replay(execution, stage.setup)
+                execution.outputs.update(given)
             del given  # else nothing of it could be freed before the end
             kept = {*stage.exports, *program.contents(stage.artifacts)}
             execution.run_steps(stage.steps, kept=kept)
@@ -333,6 +337,13 @@ class _StageRun:
             )
             delta = files.leave()
         return _Made(artifacts=stored, exports=exports, delta=delta)
+
+    def _copies_for_setup(self, inputs: Sequence[Payload]) -> dict[str, dict[str, Any]]:
+        stage = self._request.stage
+        taken = names_taken(self._request.description, stage.setup)
+        pairs = zip(stage.inputs, inputs, strict=True)
+        chosen = [(given, payload) for given, payload in pairs if given.step in taken]
+        return _load_inputs([given for given, _ in chosen], [payload for _, payload in chosen])
 
     def _replay(self, execution: Execution, setup: Sequence[str]) -> None:
         self._observer.silent = True
