@@ -343,7 +343,7 @@ class _StageRun:
         taken = names_taken(self._request.description, stage.setup)
         pairs = zip(stage.inputs, inputs, strict=True)
         chosen = [(given, payload) for given, payload in pairs if given.step in taken]
-        return _load_inputs([given for given, _ in chosen], [payload for _, payload in chosen])
+        return load_inputs([given for given, _ in chosen], [payload for _, payload in chosen])
 
     def _replay(self, execution: Execution, setup: Sequence[str]) -> None:
         self._observer.silent = True
