@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import traceback
-from collections.abc import Callable
 from typing import NoReturn
 
 from dioptra_workers.stage import environment, live
@@ -54,8 +53,6 @@ def _serve(channel: Channel) -> None:
             raise
         return answer
 
-    chores: list[Callable[[], None]] = []
-    results = run_stage(request, *arguments, node=node, push=push, later=chores.append, alone=True)
+    # It cleans up before it answers: its worker, and with that this process, may end at once.
+    results = run_stage(request, *arguments, node=node, push=push, alone=True)
     channel.send(("done", results))
-    for chore in chores:
-        chore()
