@@ -145,12 +145,16 @@ class Hosts:
         """End all hosts, and the network."""
         for host in self._hosts.values():
             host.kill()
+        # Links first: the kernel takes its time over those of a namespace that is gone.
+        for line in _ip("-o", "link", "show").splitlines():
+            name = line.split(": ")[1].partition("@")[0]
+            if name == self._bridge or name.startswith(f"{self._prefix}v"):
+                with contextlib.suppress(subprocess.CalledProcessError):  # it may just be going
+                    _ip("link", "del", name)
         for line in _ip("netns", "list").splitlines():
             name = line.split()[0]
             if name.startswith(f"{self._prefix}-"):
                 _ip("netns", "del", name)
-        with contextlib.suppress(subprocess.CalledProcessError):
-            _ip("link", "del", self._bridge)
 
     @property
     def _bridge(self) -> str:
