@@ -7,7 +7,7 @@ two versions of a plugin in one process never see each other's functions.
 
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -97,6 +97,8 @@ def register(
     pure: bool | None = ...,
     readonly: bool | None = ...,
     retries: int | None = ...,
+    retry_on: str | Sequence[str] | None = ...,
+    retry_delay: float | str | None = ...,
     timeout: float | str | None = ...,
 ) -> Callable[[F], F]: ...
 
@@ -115,6 +117,8 @@ def register(  # noqa: PLR0913 - one keyword for each thing a task may declare
     pure: bool | None = None,  # noqa: ARG001
     readonly: bool | None = None,  # noqa: ARG001
     retries: int | None = None,  # noqa: ARG001
+    retry_on: str | Sequence[str] | None = None,  # noqa: ARG001
+    retry_delay: float | str | None = None,  # noqa: ARG001
     timeout: float | str | None = None,  # noqa: ARG001
 ) -> F | Callable[[F], F]:
     """Register a function as a task and return it unchanged.
@@ -136,6 +140,10 @@ def register(  # noqa: PLR0913 - one keyword for each thing a task may declare
         readonly: Never changes its inputs, so that arrays and tensors from other
             processes need not be copied for it.
         retries: How often it may be repeated after a failure.
+        retry_on: Names of exception classes, its own or of what it inherits from: it is
+            repeated only after these. After any failure when not given.
+        retry_delay: Seconds, or text such as "5s", before it is repeated the first time;
+            doubled each time.
         timeout: Seconds, or text such as "2h", after which it is stopped.
     """
     if function is None:

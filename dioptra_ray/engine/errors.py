@@ -23,6 +23,7 @@ class ErrorDetail:
         file: The innermost plugin file, relative to the plugins directory; None when
             no plugin code was involved.
         line: The line in that file, from 1.
+        classes: Qualified names of its class and of all that it inherits from.
     """
 
     error_type: str
@@ -30,6 +31,7 @@ class ErrorDetail:
     traceback: str
     file: str | None = None
     line: int | None = None
+    classes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.error_type}: {self.message}" if self.message else self.error_type

@@ -31,6 +31,11 @@ def describe_exception(error: BaseException, plugins_root: Path | None) -> Error
         traceback=_shorten(_format(error), _TRACEBACK_LIMIT),
         file=file,
         line=line,
+        classes=tuple(
+            f"{kind.__module__}.{kind.__qualname__}"
+            for kind in type(error).__mro__
+            if kind is not object
+        ),
     )
 
 

@@ -1,12 +1,12 @@
 """From groups of steps to the stages of a plan."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from dioptra_ray.planning.copying import find_copying
 from dioptra_ray.planning.nodes import Nodes
 from dioptra_ray.planning.options import PlanOptions
-from dioptra_ray.planning.plan import Resources, Stage, StageInput
+from dioptra_ray.planning.plan import Resources, Stage, StageInput, StepRetries
 from dioptra_ray.planning.reachability import members
 from dioptra_ray.planning.reasons import Story
 from dioptra_ray.planning.resources import kind
@@ -57,7 +57,8 @@ def make_stages(
             workspace=tuple(_name(other) for other in members(above[node])),
             artifacts=outputs if node == writer else (),
             resources=nodes.resources[node],
-            max_retries=nodes.retries[node],
+            retries=_retries(graph, [*setups[node].replayed, *steps]),
+            pure=all(graph.declarations[step].pure for step in [*setups[node].replayed, *steps]),
             timeout=_timeout(graph, [*setups[node].replayed, *steps]),
             step_timeouts=_step_timeouts(graph, [*setups[node].replayed, *steps]),
             reason=story.reason(node, setups[node], copying[node]),
@@ -67,6 +68,21 @@ def make_stages(
     if outputs and writer is None:
         stages.append(_artifact_stage(graph, owner, outputs, options.defaults, len(stages)))
     return tuple(stages)
+
+
+def _retries(graph: StepGraph, steps: Iterable[int]) -> tuple[StepRetries, ...]:
+    """What those steps declare that declare retries, ascending."""
+    said = ((graph.names[step], graph.declarations[step]) for step in steps)
+    return tuple(
+        StepRetries(
+            step=name,
+            most=one.retries,
+            on=one.retry_on or (),
+            delay=one.retry_delay or 0.0,
+        )
+        for name, one in said
+        if one.retries
+    )
 
 
 def _writer(nodes: Nodes, defaults: Resources) -> int | None:

@@ -30,7 +30,9 @@ _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", re.IGNORECASE)
 _TIME_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d)", re.IGNORECASE)
 _BARE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _OWN_FIELDS = {"cpu": "num_cpus", "gpu": "num_gpus", "memory": "memory"}
+_MAPPINGS = ("labels", "resources")
 _MOST_RETRIES = 1000
+_CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class Declaration:
         pure: Whether equal inputs give equal outputs, without side effects.
         readonly: Whether it never changes the values that it is given.
         retries: How often it may be run again after a failure.
+        retry_on: What it may be run again after: names of exception classes, with or without
+            their modules, or reasons of failures; none for anything.
+        retry_delay: Seconds before it is run again the first time, doubled each time.
         timeout: Seconds after which it is stopped.
     """
 
@@ -59,6 +64,8 @@ class Declaration:
     pure: bool | None = None
     readonly: bool | None = None
     retries: int | None = None
+    retry_on: tuple[str, ...] | None = None
+    retry_delay: float | None = None
     timeout: float | None = None
 
     def merged_over(self, weaker: "Declaration") -> "Declaration":
@@ -69,7 +76,7 @@ class Declaration:
         values: dict[str, Any] = {}
         for name in FIELDS:
             own, other = getattr(self, name), getattr(weaker, name)
-            if name in ("labels", "resources") and own is not None and other is not None:
+            if name in _MAPPINGS and own is not None and other is not None:
                 values[name] = tuple(sorted({**dict(other), **dict(own)}.items()))
             else:
                 values[name] = other if own is None else own
@@ -85,7 +92,7 @@ class Declaration:
         """What it says, as `read_declaration` reads it."""
         said = {name: getattr(self, name) for name in FIELDS}
         return {
-            name: dict(value) if isinstance(value, tuple) else value
+            name: dict(value) if name in _MAPPINGS else _listed(value)
             for name, value in said.items()
             if value is not None
         }
@@ -196,6 +203,27 @@ def _read_retries(value: Any) -> int:
     return value
 
 
+def _read_retry_on(value: Any) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(map(_is_class_name, names)):
+        raise ValueError('a list of names of exceptions such as "ConnectionError"')
+    return tuple(sorted(set(names)))
+
+
+def _is_class_name(value: Any) -> bool:
+    """Whether it could name a class, with or without its module."""
+    return isinstance(value, str) and _CLASS_NAME.fullmatch(value) is not None
+
+
+def _read_delay(value: Any) -> float:
+    wanted = 'a number of seconds that is not negative, or a text such as "5s"'
+    text = isinstance(value, str)
+    seconds = _duration_text(value.strip()) if text else _number(value, wanted)
+    if seconds is None:
+        raise ValueError(wanted)
+    return seconds
+
+
 def _read_labels(value: Any) -> tuple[tuple[str, str], ...]:
     wanted = "a mapping of label names to texts"
     if not isinstance(value, Mapping):
@@ -230,6 +258,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "pure": _read_flag,
     "readonly": _read_flag,
     "retries": _read_retries,
+    "retry_on": _read_retry_on,
+    "retry_delay": _read_delay,
     "timeout": read_duration,
 }
 
@@ -238,6 +268,10 @@ def _unknown(name: Any) -> str:
     close = difflib.get_close_matches(str(name), FIELDS, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(FIELDS)}"
     return f"{name!r} is not a setting of a task ({hint})"
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _shown(value: Any) -> str:

@@ -8,6 +8,9 @@ from dioptra_ray.planning.plan import Resources
 from dioptra_ray.planning.resources import most
 from dioptra_ray.planning.steps import StepGraph
 
+Retries = tuple[int, tuple[str, ...], float]
+"""How often, after what, and after how many seconds a step is repeated."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
@@ -18,14 +21,14 @@ class Nodes:
         before: Groups that come directly before each, ascending.
         after: Groups that come directly after each, ascending.
         resources: What each asks for.
-        retries: How often each may be repeated.
+        retries: How each may be repeated: what its steps declare about that.
     """
 
     steps: tuple[tuple[int, ...], ...]
     before: tuple[tuple[int, ...], ...]
     after: tuple[tuple[int, ...], ...]
     resources: tuple[Resources, ...]
-    retries: tuple[int, ...]
+    retries: tuple[frozenset[Retries], ...]
 
     def owners(self) -> dict[int, int]:
         """The group of each step."""
@@ -64,7 +67,12 @@ def make_nodes(
         after=tuple(map(tuple, after)),
         resources=tuple(most(graph.resources[step] for step in members[old]) for old in order),
         retries=tuple(
-            max(graph.declarations[step].retries or 0 for step in members[old]) for old in order
+            frozenset(
+                (said.retries, said.retry_on or (), said.retry_delay or 0.0)
+                for said in (graph.declarations[step] for step in members[old])
+                if said.retries
+            )
+            for old in order
         ),
     )
 

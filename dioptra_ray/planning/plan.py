@@ -85,6 +85,24 @@ class StageInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetries:
+    """How often a stage may be repeated after a step of it has failed.
+
+    Attributes:
+        step: The step.
+        most: How often.
+        on: After what: names of exception classes, with or without their modules, or
+            reasons of failures; empty for anything.
+        delay: Seconds before the first time, doubled each time.
+    """
+
+    step: str
+    most: int
+    on: tuple[str, ...] = ()
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Steps that run one after another in one process, as one Ray task.
 
@@ -101,7 +119,8 @@ class Stage:
         artifacts: Artifact outputs that are written at its end, in declaration order.
             Only a stage that no other follows, and that follows all others, has any.
         resources: What it asks for.
-        max_retries: How often it may be repeated after a failure.
+        retries: After what, and how often, it may be repeated, by step that declares it.
+        pure: Whether all that it runs is declared pure.
         timeout: Seconds after which it is stopped; None for no limit.
         step_timeouts: Seconds after which a step of it is stopped, by step, for those
             that have a limit.
@@ -117,10 +136,16 @@ class Stage:
     workspace: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     resources: Resources = field(default_factory=Resources)
-    max_retries: int = 0
+    retries: tuple[StepRetries, ...] = ()
+    pure: bool = False
     timeout: float | None = None
     step_timeouts: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+
+    @property
+    def max_retries(self) -> int:
+        """How often it may be repeated at most."""
+        return max((one.most for one in self.retries), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +233,10 @@ def _read_stage(data: dict[str, Any]) -> Stage:
             labels=tuple((key, value) for key, value in resources["labels"]),
             custom=tuple((key, value) for key, value in resources["custom"]),
         ),
-        max_retries=data["max_retries"],
+        retries=tuple(
+            StepRetries(**{**retries, "on": tuple(retries["on"])}) for retries in data["retries"]
+        ),
+        pure=data["pure"],
         timeout=data["timeout"],
         step_timeouts=tuple((step, seconds) for step, seconds in data["step_timeouts"]),
         reason=data["reason"],

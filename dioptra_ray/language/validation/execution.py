@@ -12,6 +12,7 @@ _Check = tuple[Callable[[Any], bool], str]
 _MAX_AMOUNT = 1e9
 _MAX_COUNT = 1_000_000
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([kKMGT]i?)?B?")
+_CLASS_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _DURATION = re.compile(r"\d+(\.\d+)?\s*(ms|s|m|h|d)?")
 
 
@@ -117,6 +118,17 @@ def _is_timeout(value: Any) -> bool:
     return _is_amount(value) and value > 0
 
 
+def _is_delay(value: Any) -> bool:
+    return _is_timeout(value) or (_is_amount(value) and value == 0)
+
+
+def _is_retry_on(value: Any) -> bool:
+    names = [value] if isinstance(value, str) else value
+    return isinstance(names, list) and all(
+        isinstance(name, str) and _CLASS_NAME.fullmatch(name) for name in names
+    )
+
+
 def _is_labels(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(key, str) and isinstance(label, str) for key, label in value.items()
@@ -149,5 +161,7 @@ _STEP: Mapping[str, _Check] = {
     "pure": _FLAG,
     "readonly": _FLAG,
     "retries": (_is_count, "a whole number from 0"),
+    "retry_on": (_is_retry_on, 'a list of names of exceptions such as "ConnectionError"'),
+    "retry_delay": (_is_delay, "seconds, or text such as 500ms, 5s, 1m"),
     "timeout": (_is_timeout, "seconds, or text such as 90s, 30m, 2h"),
 }

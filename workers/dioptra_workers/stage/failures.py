@@ -99,6 +99,7 @@ def _described(error: StepFailedError) -> StageFailure:
             if isinstance(cause, SystemExit)
             else f"raised {error.error_type}"
         ),
+        classes=detail.classes,
     )
 
 

@@ -116,4 +116,5 @@ def read_report(values: list[Any]) -> StageReport:
 
 
 def _read_failure(values: list[Any]) -> StageFailure:
-    return StageFailure(**dict(zip(StageFailure.__slots__, values, strict=True)))
+    found = dict(zip(StageFailure.__slots__, values, strict=True))
+    return StageFailure(**{**found, "classes": tuple(found["classes"])})

@@ -31,10 +31,11 @@ def stage_task(request: StageRequest, *arguments: Any) -> Any:
     leave_if_spoiled()
     sweep_once(request.places.scratch_dir)
     run = run_isolated if request.isolated else run_stage
-    results = run(request, *arguments, node=_node_of(request), push=_pusher(request))
-    if results[0].retire and not request.isolated:
+    report, *made = run(request, *arguments, node=_node_of(request), push=_pusher(request))
+    if report.retire and not request.isolated:
         leave_soon()
-    return results[0] if len(results) == 1 else results
+    report = replace(report, node_id=_node().id)
+    return (report, *made) if made else report
 
 
 @ray.remote(max_restarts=0)

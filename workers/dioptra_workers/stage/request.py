@@ -123,6 +123,7 @@ class StageFailure:
 
     Attributes:
         exit_reason: How its step ended, in a few words; it is told with the step.
+        classes: Qualified names of what was raised, and of what that inherits from.
     """
 
     reason: str
@@ -134,6 +135,7 @@ class StageFailure:
     line: int = 0
     retryable: bool = False
     exit_reason: str = ""
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,7 @@ class StageReport:
         events: What it said, in order.
         artifacts: What it stored.
         retire: Whether its process ends now, because another stage might suffer in it.
+        node_id: Where it ran, if that matters to others.
     """
 
     outcome: Outcome
@@ -164,6 +167,7 @@ class StageReport:
     events: tuple[Event, ...] = ()
     artifacts: tuple[StoredArtifact, ...] = ()
     retire: bool = False
+    node_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
