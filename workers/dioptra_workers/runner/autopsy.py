@@ -13,6 +13,10 @@ from dioptra_workers.stage.remote import last_words_task
 LOOK_SECONDS = 15.0
 
 
+class SilentNodeError(Exception):
+    """The node that was asked is gone, or does not answer."""
+
+
 async def find_last_words(
     scratch_dir: str, directory: str, first: int, node_id: str
 ) -> LastWords | None:
@@ -25,13 +29,18 @@ async def find_last_words(
         node_id: Where it ran; empty when unknown, then every node is asked.
 
     Returns:
-        None when nothing is left, because it never started or its node is gone.
+        None when nothing is left.
+
+    Raises:
+        SilentNodeError: The node is known, and does not answer.
     """
     if (Path(scratch_dir) / "stages" / directory).is_dir():
         return await asyncio.to_thread(last_words, scratch_dir, directory, first)
     nodes = await alive_nodes()
     if node_id:
-        nodes = [node for node in nodes if node == node_id]
+        if node_id not in nodes:
+            raise SilentNodeError(node_id)
+        return await _ask(node_id, scratch_dir, directory, first)
     answers = await asyncio.gather(
         *(_ask(node, scratch_dir, directory, first) for node in nodes), return_exceptions=True
     )
@@ -44,5 +53,5 @@ async def _ask(node: str, scratch_dir: str, directory: str, first: int) -> LastW
     try:
         answer: LastWords | None = await asyncio.wait_for(ref, LOOK_SECONDS)
     except (RayError, TimeoutError):
-        return None
+        raise SilentNodeError(node) from None
     return answer

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,27 @@ def _options(resources: Resources, runtime_env: str) -> dict[str, Any]:
     return options
 
 
-async def alive_nodes() -> list[str]:
-    """Ids of the nodes that live."""
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What the cluster knows of a node.
+
+    Attributes:
+        address: Its network address.
+        is_alive: Whether it lives, as far as the cluster knows.
+    """
+
+    address: str
+    is_alive: bool
+
+
+async def find_nodes() -> dict[str, NodeState]:
+    """All nodes that there are or were, by Ray's id."""
     import ray  # noqa: PLC0415 - as above
 
     nodes = await asyncio.to_thread(ray.nodes)
-    return [node["NodeID"] for node in nodes if node["Alive"]]
+    return {node["NodeID"]: NodeState(node["NodeManagerAddress"], node["Alive"]) for node in nodes}
+
+
+async def alive_nodes() -> list[str]:
+    """Ids of the nodes that live."""
+    return [name for name, node in (await find_nodes()).items() if node.is_alive]

@@ -12,18 +12,22 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from dioptra_workers.runner.cluster import alive_nodes
+from dioptra_workers.runner.deaths import Death
 from dioptra_workers.stage.failures import died
-from dioptra_workers.stage.postmortem import LastWords
 from dioptra_workers.stage.request import StageFailure
 
 _LONGEST_REASON = 8000
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): ")
 
 
-async def describe(error: RayError, words: LastWords | None, node_id: str) -> StageFailure:
-    """The failure of a stage whose process did not come back with a report."""
-    step = words.step if words else ""
+def describe(death: Death, step: str) -> StageFailure:
+    """The failure of a stage whose process did not come back with a report.
+
+    Args:
+        death: What was found out about it.
+        step: The step that ran, as far as that is known.
+    """
+    error, words = death.error, death.words
     what = f'the process of step "{step}"' if step else "a process of this job"
     if (said := _setup_problem(error)) is not None:
         return StageFailure(
@@ -42,11 +46,21 @@ async def describe(error: RayError, words: LastWords | None, node_id: str) -> St
             exit_reason="could not be run",
         )
     if isinstance(error, OutOfMemoryError):
-        message = f"{what[0].upper()}{what[1:]} was killed because its node ran out of memory."
-        return _lost(message, step, "out of memory")
-    if isinstance(error, NodeDiedError) or (node_id and node_id not in await alive_nodes()):
-        message = f"The node of {what} was lost."
-        return _lost(message, step, "node lost")
+        return StageFailure(
+            reason="PROCESS_DIED",
+            message=f"{what[0].upper()}{what[1:]} was killed because its node ran out of memory.",
+            step=step,
+            retryable=True,
+            exit_reason="out of memory",
+        )
+    if death.lost_node:
+        return StageFailure(
+            reason="NODE_LOST",
+            message=f"The node {death.lost_node} of {what} was lost.",
+            step=step,
+            retryable=True,
+            exit_reason="node lost",
+        )
     return died(step, words.signal, words.exit_code) if words else died(step)
 
 
@@ -66,9 +80,13 @@ def _raised(said: str) -> str:
     return "\n".join(lines[last:])
 
 
-def _lost(message: str, step: str, exit_reason: str) -> StageFailure:
+def input_lost(producer: str) -> StageFailure:
+    """The failure of a stage that takes what was lost after it had been made."""
     return StageFailure(
-        reason="PROCESS_DIED", message=message, step=step, retryable=True, exit_reason=exit_reason
+        reason="NODE_LOST",
+        message=f"what stage {producer} had made for it was lost with its node.",
+        retryable=True,
+        exit_reason="input lost",
     )
 
 

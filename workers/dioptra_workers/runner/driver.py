@@ -7,8 +7,9 @@ import uuid
 import ray
 
 from dioptra_workers.runner.capacity import Nodes
+from dioptra_workers.runner.chronicle import Emit
 from dioptra_workers.runner.cluster import NAMESPACE
-from dioptra_workers.runner.jobs import Emit, JobRun
+from dioptra_workers.runner.jobs import JobRun
 from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
 from dioptra_workers.runner.pool import WarmPool
 from dioptra_workers.runner.scratch import ScratchKeeper

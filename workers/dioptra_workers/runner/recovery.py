@@ -105,26 +105,26 @@ def _counts(retries: StepRetries, failure: StageFailure) -> bool:
 
 def to_repeat(
     stages: Sequence[Stage],
-    first: str,
+    first: Collection[str],
     *,
-    finished: Collection[str],
+    have_all: Collection[str],
     missing: Collection[Output],
 ) -> list[str]:
-    """The stages that must run again so that `first` can, in a topological order.
+    """The stages that must run again so that all of `first` can, in a topological order.
 
-    Those before it that made something it takes which is gone, as far back as it takes; and
-    of those after each of them all that have not finished, since they shall take what is
-    made now. One that has finished with what was made before is repeated as well, or a job
+    Those before them that made something they take which is gone, as far back as it takes;
+    and of those after each of them all that wait, since they shall take what is made now.
+    One that has gone on with what was made before is repeated as well, or a job
     might mix values of two different runs of one step; unless all before it that run again
     are declared pure, and so make what they have made before.
 
     Args:
         stages: All stages of the plan, in a topological order.
-        first: The stage to repeat.
-        finished: Stages that have finished.
+        first: The stages to repeat.
+        have_all: Stages that have got all that they take: they have finished, or begun.
         missing: Outputs of finished stages that nobody can take any more.
     """
-    found = {first}
+    found = set(first)
     size = 0
     while size < len(found):
         size = len(found)
@@ -134,7 +134,7 @@ def to_repeat(
         impure = {stage.name for stage in stages if stage.name in found and not stage.pure}
         for stage in stages:
             again = found.intersection(stage.after)
-            if again and (stage.name not in finished or again & impure):
+            if again and (stage.name not in have_all or again & impure):
                 found.add(stage.name)
                 if not stage.pure:
                     impure.add(stage.name)
@@ -147,12 +147,12 @@ def taken(stage: Stage) -> set[Output]:
     return values | {(name, None) for name in stage.workspace}
 
 
-def say_with(names: Sequence[str], first: str, missing: Collection[Output]) -> str:
+def say_with(names: Sequence[str], first: Collection[str], missing: Collection[Output]) -> str:
     """Which stages run again along with one, and why; empty for none."""
     gone = {name for name, _ in missing}
     others = [
         f"{name} ({'what it made is gone' if name in gone else 'it takes what is made anew'})"
         for name in names
-        if name != first
+        if name not in first
     ]
     return f"With it run again: {', '.join(others)}." if others else ""

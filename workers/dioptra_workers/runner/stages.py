@@ -1,11 +1,12 @@
 """The stages of one job as values: who follows whom, and what is known of each."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dioptra_ray.planning.plan import Plan, Stage
+from dioptra_ray.planning.plan import Stage
 from dioptra_workers.runner.orders import JobOrder
+from dioptra_workers.runner.recovery import Tries
 from dioptra_workers.stage.request import Outcome, Places, StageRequest
 from dioptra_workers.stage.saved import Reused
 
@@ -26,8 +27,8 @@ class StageState:
         outcome: How it ended; None while it has not.
         begun: Whether a step of it was said to run, in the present round.
         waits: What it waits for that no node has, as was said last.
-        repeated: How often it was tried again because it failed.
-        excused: How often it was repeated for what was not its fault.
+        ended_on: Where it finished; empty until it has.
+        tries: How often it was repeated, by reason.
         reused: What an earlier job has kept of it; None when it has to run.
     """
 
@@ -39,8 +40,8 @@ class StageState:
     outcome: Outcome | None = None
     begun: bool = False
     waits: str = ""
-    repeated: int = 0
-    excused: int = 0
+    ended_on: str = ""
+    tries: Tries = field(default_factory=Tries)
     reused: Reused | None = None
 
     @property
@@ -65,6 +66,27 @@ class StageState:
     def has_released_delta(self) -> bool:
         """Whether the reference to its workspace delta is gone."""
         return bool(self.returns) and self.delta is None
+
+    @property
+    def needs(self) -> Stage:
+        """The stage, as far as it needs others: one that is loaded needs none, as if pure."""
+        if self.reused is None:
+            return self.stage
+        return replace(self.stage, inputs=(), after=(), workspace=(), pure=True)
+
+    def places(self) -> list[tuple[int, str | None]]:
+        """Places of what others take among its returns: an exported step, or None for files."""
+        found: list[tuple[int, str | None]] = [
+            (place, step) for place, step in enumerate(self.stage.exports, start=_FIRST_EXPORT)
+        ]
+        return [*found, (-1, None)] if self.request.shares_files else found
+
+    def begin_again(self) -> None:
+        """Forget the present round; the next one is another."""
+        self.request = replace(self.request, round=self.round + 1)
+        self.returns = []
+        self.seen, self.node_id, self.ended_on = 0, "", ""
+        self.outcome, self.begun = None, False
 
     @property
     def delta(self) -> Any:
@@ -126,30 +148,3 @@ def release(states: Mapping[str, StageState]) -> None:
                 state.returns[place] = None
         if state.request.shares_files and name not in deltas:
             state.returns[-1] = None
-
-
-def to_repeat(plan: Plan, states: Mapping[str, StageState], *first: str) -> Sequence[str]:
-    """The stages that must run again so that all of `first` do, in a topological order.
-
-    All that follow it, since they had what it made; and of those before it the ones that
-    made something that was released meanwhile, as far back as it takes.
-    """
-    found = set(with_descendants(plan, *first))
-    for stage in reversed(plan.stages):
-        if stage.name in found:
-            found.update(
-                given.stage
-                for given in stage.inputs
-                if states[given.stage].has_released(given.step)
-            )
-            found.update(name for name in stage.workspace if states[name].has_released_delta)
-    return [stage.name for stage in plan.stages if stage.name in found]
-
-
-def with_descendants(plan: Plan, *first: str) -> Sequence[str]:
-    """Stages and all that follow them, however far, in a topological order."""
-    found = set(first)
-    for stage in plan.stages:
-        if found.intersection(stage.after):
-            found.add(stage.name)
-    return [stage.name for stage in plan.stages if stage.name in found]
