@@ -3,9 +3,13 @@
 import pytest
 
 from dioptra_ray.planning.plan import Plan, Stage, StageInput
+from dioptra_ray.store.saved_stages import SavedOutputs
 from dioptra_workers.runner.orders import JobOrder
-from dioptra_workers.runner.stages import arguments, first_states, release, to_repeat
+from dioptra_workers.runner.outputs import released
+from dioptra_workers.runner.recovery import to_repeat
+from dioptra_workers.runner.stages import arguments, first_states, release
 from dioptra_workers.stage.request import JobContext, Places
+from dioptra_workers.stage.saved import Reused
 
 
 def after(name, *before, takes=None, exports=True):
@@ -43,7 +47,7 @@ def run():
         for name, state in states.items():
             parts = ["report", "gate", *state.stage.exports, "delta"][: state.request.num_returns]
             state.returns = [f"{name}.{part}" for part in parts]
-        return plan, states
+        return states
 
     return make
 
@@ -54,8 +58,18 @@ def finish(states, *names):
         release(states)
 
 
+def again(states, name):
+    finished = {other for other, state in states.items() if state.outcome == "finished"}
+    return to_repeat(
+        [state.needs for state in states.values()],
+        {name},
+        have_all=finished - {name},
+        missing=released(states.values()),
+    )
+
+
 def test_values_are_kept_until_their_last_taker_has_ended(run):
-    _, states = run(DIAMOND)
+    states = run(DIAMOND)
     finish(states, "s0", "s1")
     assert states["s0"].export("s0") == "s0.s0"
     finish(states, "s2")
@@ -68,21 +82,29 @@ def test_values_are_kept_until_their_last_taker_has_ended(run):
 
 
 def test_a_stage_is_repeated_with_all_that_follow_it(run):
-    plan, states = run(CHAIN)
+    states = run(CHAIN)
     finish(states, "s0")
-    assert to_repeat(plan, states, "s1") == ["s1", "s2", "s3"]
+    assert again(states, "s1") == ["s1", "s2", "s3"]
 
 
 def test_what_was_released_is_made_again_as_far_back_as_it_takes(run):
-    plan, states = run(CHAIN)
+    states = run(CHAIN)
     finish(states, "s0", "s1")
     assert states["s0"].has_released("s0")
-    assert to_repeat(plan, states, "s2") == ["s2", "s3"]
-    assert to_repeat(plan, states, "s1") == ["s0", "s1", "s2", "s3"]
+    assert again(states, "s2") == ["s2", "s3"]
+    assert again(states, "s1") == ["s0", "s1", "s2", "s3"]
 
 
 def test_only_what_is_needed_is_made_again(run):
-    plan, states = run(DIAMOND)
+    states = run(DIAMOND)
     finish(states, "s0", "s1", "s2")
-    assert to_repeat(plan, states, "s3") == ["s3"]
-    assert to_repeat(plan, states, "s1") == ["s0", "s1", "s3"]
+    assert again(states, "s3") == ["s3"]
+    # What is made again may be another, so s2 must not keep what it made of the first.
+    assert again(states, "s1") == ["s0", "s1", "s2", "s3"]
+
+
+def test_what_an_earlier_job_has_kept_needs_nobody(run):
+    states = run(CHAIN)
+    states["s1"].reused = Reused(job_id=7, outputs=SavedOutputs())
+    finish(states, "s0", "s1")
+    assert again(states, "s1") == ["s1", "s2", "s3"]

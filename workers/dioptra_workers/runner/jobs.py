@@ -104,8 +104,8 @@ class JobRun:
                     self._waiting, return_when=asyncio.FIRST_COMPLETED
                 )
                 for task in done:
-                    if (ended := task.result()) is not None:
-                        await self._completed(*ended)
+                    if (result := task.result()) is not None:
+                        await self._completed(*result)
                 self._submit_held()
         finally:
             for timer in self._timers:
