@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from dioptra_ray.planning.plan import Plan, Stage
+from dioptra_ray.planning.plan import Plan, Stage, StepRetries
 from dioptra_ray.planning.resources import describe
 
 _MOST_STEPS = 12
@@ -95,12 +95,18 @@ def _stage_lines(stage: Stage, before: tuple[str, ...]) -> Iterator[str]:
     if stage.artifacts:
         yield f"    writes         {_shortened(stage.artifacts)}"
     limits = []
-    if stage.max_retries:
-        limits.append(f"repeated up to {stage.max_retries} time{_s(stage.max_retries)}")
+    limits += [_retries(one) for one in stage.retries]
     limits += [f"{step} stopped after {seconds:g} s" for step, seconds in stage.step_timeouts]
     if limits:
         yield f"    limits         {_shortened(tuple(limits))}"
     yield f"    why            {stage.reason}"
+
+
+def _retries(said: StepRetries) -> str:
+    text = f"{said.step} repeated up to {said.most} time{_s(said.most)}"
+    if said.on:
+        text += f" after {' or '.join(said.on)}"
+    return text + (f", {said.delay:g} s later" if said.delay else "")
 
 
 def _label(stage: Stage) -> list[str]:

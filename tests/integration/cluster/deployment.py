@@ -28,7 +28,7 @@ SCRATCH = Path("/tmp/dioptra-cluster-scratch")
 
 PRIVATE = (Path("/tmp/ray"), SCRATCH)
 START_SECONDS = 90
-# As docs/operation.md has it, and failures noticed sooner than anybody needs.
+# As docs/clusters.md has it, and failures noticed sooner than anybody needs.
 RAY = {
     "RAY_grpc_client_keepalive_time_ms": "5000",
     "RAY_grpc_client_keepalive_timeout_ms": "5000",

@@ -72,6 +72,11 @@ def test_memory_that_is_none(wrong: Any) -> None:
         ({"retries": -1}, "retries must be a whole number"),
         ({"retries": 1.0}, "retries must be a whole number"),
         ({"retries": True}, "retries must be a whole number"),
+        ({"retry_on": ["a b"]}, "retry_on must be a list of names of exceptions"),
+        ({"retry_on": [ValueError]}, "retry_on must be"),
+        ({"retry_on": 3}, "retry_on must be"),
+        ({"retry_delay": -1}, "retry_delay must be a number of seconds"),
+        ({"retry_delay": "soon"}, "retry_delay must be"),
         ({"labels": {"zone": 1}}, "labels must be a mapping"),
         ({"labels": ["zone"]}, "labels must be a mapping"),
         ({"resources": {"tpu": 0}}, "resources must be a mapping"),
@@ -102,6 +107,13 @@ def test_none_says_nothing_and_a_declaration_can_be_written_again() -> None:
     assert said.labels == (("a", "1"), ("b", "2"))
     assert read_declaration(said.to_mapping()) == said
     assert hash(said)
+
+
+def test_what_a_step_is_repeated_after() -> None:
+    said = read_declaration({"retries": 1, "retry_on": ["b.C", "A", "A"], "retry_delay": "5s"})
+    assert (said.retry_on, said.retry_delay) == (("A", "b.C"), 5.0)
+    assert read_declaration({"retry_on": "A", "retry_delay": 0}).retry_on == ("A",)
+    assert read_declaration(said.to_mapping()) == said
 
 
 def test_the_stronger_declaration_wins_field_by_field() -> None:

@@ -98,6 +98,9 @@ def prepare_environment(address: str) -> None:
     A local Ray gets a token that only its own processes know; nothing is written to HOME.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Else a node that is cut off is missed only after minutes: TCP waits that long.
+    os.environ.setdefault("RAY_grpc_client_keepalive_time_ms", "5000")
+    os.environ.setdefault("RAY_grpc_client_keepalive_timeout_ms", "5000")
     if address == "local":
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
