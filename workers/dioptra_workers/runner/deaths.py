@@ -29,6 +29,9 @@ from dioptra_workers.stage.request import StageRequest
 NODE_DEATH_SECONDS = 90.0
 """So long the cluster may take to notice that a node is dead."""
 
+PARTING_SECONDS = 5.0
+"""So long a stopped job waits for what a process left behind, on a node that may be dead."""
+
 LOOK_SECONDS = 0.3
 _NODE = re.compile(r"node ID: ([0-9a-f]{28,})", re.IGNORECASE)
 
@@ -125,6 +128,7 @@ async def _wait_until_dead(error: RayError, node_id: str, given_up: Callable[[],
                 if is_dead(nodes, node_id):
                     return nodes[node_id].address
                 await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(PARTING_SECONDS)
     except TimeoutError:
         pass
     # Ray could not reach it, whatever the cluster thinks of it.
