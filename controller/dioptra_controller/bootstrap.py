@@ -13,6 +13,7 @@ import sqlalchemy
 import structlog
 
 from dioptra_controller import __version__
+from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts import residence
 from dioptra_controller.artifacts.collector import Collector
 from dioptra_controller.database.engine import Database
@@ -43,6 +44,7 @@ class Controller:
         self._retention: Retention | None = None
         self._collector: Collector | None = None
         self._server: Server | None = None
+        self._verifier: Verifier | None = None
         self.address = ""
 
     async def start(self) -> str:
@@ -67,10 +69,16 @@ class Controller:
             grace=dt.timedelta(seconds=self._settings.garbage_grace_seconds),
             now=self._hub.now,
         )
+        self._verifier = Verifier(self.database, token)
         services = make_services(
-            self.database, self._store, self._hub, self._collector, self._settings
+            self.database,
+            self._store,
+            self._hub,
+            collector=self._collector,
+            settings=self._settings,
+            verifier=self._verifier,
         )
-        self._server = Server(services, token=token)
+        self._server = Server(services, verifier=self._verifier)
         self.address = await self._server.start(self._settings.listen)
         # Now that nothing can fail any more: what did not start must not be remembered.
         await self.database.write(residence.settle, self._store.url, now=self._hub.now())
@@ -98,6 +106,8 @@ class Controller:
             await self._hub.stop()
         if self._server is not None:
             await self._server.stop()
+        if self._verifier is not None:
+            await self._verifier.close()
         await asyncio.to_thread(self.database.close)
         if self.address and self._settings.address_file is not None:
             self._settings.address_file.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import select
 
+from dioptra_controller.access import checks
 from dioptra_controller.artifacts import catalog, usage
 from dioptra_controller.artifacts.catalog import ArtifactRecord
 from dioptra_controller.artifacts.usage import SweepUse
@@ -15,6 +16,7 @@ from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.database.registry_tables import ARTIFACTS
 from dioptra_controller.registry import entrypoints
 from dioptra_controller.registry.entrypoints import PluginPin
+from dioptra_ray.errors import NotFoundError
 
 DEPTH = 20
 MAX_JOBS = 200
@@ -106,7 +108,10 @@ def _take(connection: sqlalchemy.Connection, found: Ancestry, job_id: int) -> Li
     if len(found.jobs) >= MAX_JOBS:
         found.truncated = True
         return None
-    row = connection.execute(select(JOBS).where(JOBS.c.id == job_id)).one()
+    visible = checks.visible(JOBS.c.group_name)
+    row = connection.execute(select(JOBS).where(JOBS.c.id == job_id, visible)).one_or_none()
+    if row is None:
+        return None
     snapshot = entrypoints.load_by_id(connection, row.snapshot_id)
     made = select(ARTIFACTS.c.id).where(ARTIFACTS.c.job_id == job_id).order_by(ARTIFACTS.c.id)
     found.jobs[job_id] = LineageJob(
@@ -125,5 +130,8 @@ def _take(connection: sqlalchemy.Connection, found: Ancestry, job_id: int) -> Li
 def _take_artifact(connection: sqlalchemy.Connection, found: Ancestry, artifact_id: int) -> bool:
     if artifact_id in found.artifacts:
         return False
-    found.artifacts[artifact_id] = catalog.get(connection, artifact_id)
+    try:
+        found.artifacts[artifact_id] = catalog.get(connection, artifact_id)
+    except NotFoundError:  # of a group that the caller does not see
+        return False
     return True

@@ -3,11 +3,15 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import RowMapping, or_, select
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import DEFAULT_GROUP, Role, current
+from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.database.registry_tables import ARTIFACTS
 from dioptra_controller.database.statements import contains
 from dioptra_controller.registry.listing import has_tag
@@ -70,6 +74,8 @@ class ArtifactRecord:
     create_time: dt.datetime
     description: str = ""
     delete_time: dt.datetime | None = None
+    group: str = ""
+    owner: str = ""
 
     @property
     def manifest(self) -> Manifest:
@@ -106,6 +112,7 @@ def record(  # noqa: PLR0913 - one argument a fact
     manifest_json: str,
     lineage: Lineage | None = None,
     description: str = "",
+    group: str = "",
 ) -> int:
     """Make a stored artifact visible, and return its id.
 
@@ -116,6 +123,7 @@ def record(  # noqa: PLR0913 - one argument a fact
         manifest_json: `Manifest.to_json()` of the store.
         lineage: Where it came from; None for an upload that nothing is known of.
         description: Free text.
+        group: What it belongs to; an output of a job belongs where its job does.
     """
     known = lineage or Lineage()
     manifest = Manifest.from_json(manifest_json)
@@ -136,20 +144,31 @@ def record(  # noqa: PLR0913 - one argument a fact
         "digest": manifest.digest,
         "manifest": manifest_json,
         "create_time": dt.datetime.now(dt.UTC),
+        **_belonging(known, group),
     }
     statement = ARTIFACTS.insert().values(**row).returning(ARTIFACTS.c.id)
     return int(connection.execute(statement).scalar_one())
+
+
+def _belonging(lineage: Lineage, group: str) -> dict[str, Any]:
+    if lineage.job_id is None:
+        return {"group_name": group or DEFAULT_GROUP, "owner": current().subject}
+    job = JOBS.c.id == lineage.job_id
+    return {name: select(JOBS.c[name]).where(job).scalar_subquery() for name in _OF_THE_JOB}
+
+
+_OF_THE_JOB = ("group_name", "owner")
 
 
 def get(connection: sqlalchemy.Connection, artifact_id: int) -> ArtifactRecord:
     """Read an artifact, also one that was deleted.
 
     Raises:
-        NotFoundError: There is none with that id.
+        NotFoundError: There is none with that id, or the caller may not see it.
     """
     query = select(ARTIFACTS).where(ARTIFACTS.c.id == artifact_id)
     row = connection.execute(query).mappings().one_or_none()
-    if row is None:
+    if row is None or not checks.is_visible(row["group_name"]):
         raise NotFoundError(f"there is no artifact {artifact_id}", kind="artifact")
     return _read(row)
 
@@ -178,6 +197,7 @@ def describe(connection: sqlalchemy.Connection, artifact_id: int, description: s
     check_text(f"artifact {artifact_id}", description)
     found = get(connection, artifact_id)
     refuse_deleted(found)
+    checks.require(Role.SUBMITTER, found.group)
     statement = ARTIFACTS.update().where(ARTIFACTS.c.id == artifact_id)
     connection.execute(statement.values(description=description))
     return found.description != description
@@ -191,6 +211,7 @@ def list_page(
     bound = ("artifacts", *astuple(wanted))
     after = paging.decode(page.token, *bound)
     query = select(ARTIFACTS).order_by(ARTIFACTS.c.id.desc()).limit(size + 1)
+    query = query.where(checks.visible(ARTIFACTS.c.group_name))
     if wanted.job_id:
         query = query.where(ARTIFACTS.c.job_id == wanted.job_id)
     if wanted.name:
@@ -232,4 +253,6 @@ def _read(row: RowMapping) -> ArtifactRecord:
         create_time=row["create_time"],
         description=row["description"],
         delete_time=row["delete_time"],
+        group=row["group_name"],
+        owner=row["owner"] or "",
     )

@@ -9,6 +9,8 @@ import datetime as dt
 import sqlalchemy
 from sqlalchemy import select
 
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.artifacts.usage import mentions
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
@@ -21,9 +23,11 @@ def delete(connection: sqlalchemy.Connection, artifact_id: int) -> None:
 
     Raises:
         NotFoundError: There is none with that id.
+        PermissionDeniedError: It is somebody else's, and the caller is no admin of its group.
         PreconditionError: A job that has not ended, or an open sweep, needs it.
     """
     found = catalog.get(connection, artifact_id)
+    checks.require_owner_or_admin(Role.SUBMITTER, found.group, found.owner)
     if found.delete_time is not None:
         return
     for table, what, states in (

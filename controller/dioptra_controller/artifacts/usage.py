@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy
 from sqlalchemy import or_, select
 
+from dioptra_controller.access import checks
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 
 
@@ -34,7 +35,8 @@ def list_jobs(connection: sqlalchemy.Connection, artifact_id: int, limit: int) -
     """Ids of the jobs that read an artifact, the newest first; trials of sweeps left out."""
     query = (
         select(JOBS.c.id, JOBS.c.artifact_inputs)
-        .where(JOBS.c.sweep_id.is_(None), mentions(JOBS.c.artifact_inputs, artifact_id))
+        .where(JOBS.c.sweep_id.is_(None), checks.visible(JOBS.c.group_name))
+        .where(mentions(JOBS.c.artifact_inputs, artifact_id))
         .order_by(JOBS.c.id.desc())
     )
     found: list[int] = []
@@ -52,6 +54,7 @@ def list_sweeps(connection: sqlalchemy.Connection, artifact_id: int, limit: int)
     query = (
         select(SWEEPS)
         .where(mentions(SWEEPS.c.artifact_inputs, artifact_id))
+        .where(checks.visible(SWEEPS.c.group_name))
         .order_by(SWEEPS.c.id.desc())
         .limit(limit)
     )

@@ -29,6 +29,14 @@ class MetricNumber(types.TypeDecorator[float]):
         return math.nan if value is None else float(value)
 
 
+def _belonging() -> tuple["sa.Column[str]", "sa.Column[str]"]:
+    """The group of its experiment when it was made, and who made it, if that is known."""
+    return (
+        sa.Column("group_name", sa.Text, nullable=False, server_default="default"),
+        sa.Column("owner", sa.Text),
+    )
+
+
 PLANS = sa.Table(
     "plans",
     METADATA,
@@ -70,6 +78,7 @@ SWEEPS = sa.Table(
     sa.Column("timeout_seconds", sa.Double, nullable=False),
     sa.Column("create_time", Instant, nullable=False),
     sa.Column("end_time", Instant),
+    *_belonging(),
     sqlite_autoincrement=True,
 )
 
@@ -117,6 +126,7 @@ JOBS = sa.Table(
     # The newest sequence numbers of its events and log records.
     sa.Column("last_event", sa.BigInteger, nullable=False),
     sa.Column("last_log", sa.BigInteger, nullable=False),
+    *_belonging(),
     sqlite_autoincrement=True,
 )
 

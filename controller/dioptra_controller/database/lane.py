@@ -6,6 +6,7 @@ a short transaction.
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import threading
 from collections.abc import Callable
@@ -43,6 +44,8 @@ class Lane:
                 what the caller gets; called even if the caller was cancelled meanwhile.
         """
         loop = asyncio.get_running_loop()
+        # The work is that of whoever called us.
+        context = contextvars.copy_context()
         waiting: asyncio.Future[T] = loop.create_future()
 
         def succeed(result: R) -> None:
@@ -56,7 +59,7 @@ class Lane:
 
         def on_thread() -> None:
             try:
-                call = functools.partial(succeed, work())
+                call = functools.partial(succeed, context.run(work))
             except BaseException as error:  # noqa: BLE001 - the caller's to deal with
                 call = functools.partial(fail, error)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there

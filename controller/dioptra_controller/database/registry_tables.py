@@ -25,6 +25,14 @@ from sqlalchemy import (
 from dioptra_controller.database.metadata import METADATA, BigId, Instant, JsonText, Name
 
 
+def _belonging() -> "tuple[Column[str], Column[str]]":
+    """The group that a thing belongs to, and the subject who made it, if that is known."""
+    return (
+        Column("group_name", Name, nullable=False, server_default="default"),
+        Column("owner", Text),
+    )
+
+
 def _heads(table: str) -> Table:
     return Table(
         table,
@@ -36,6 +44,7 @@ def _heads(table: str) -> Table:
         Column("label", Name, nullable=False, index=True),
         Column("create_time", Instant, nullable=False),
         Column("delete_time", Instant),
+        *_belonging(),
     )
 
 
@@ -126,6 +135,7 @@ ENTRYPOINT_DRAFTS = Table(
     Column("plugins", JsonText, nullable=False),
     Column("issues", JsonText, nullable=False),
     Column("update_time", Instant, nullable=False),
+    *_belonging(),
 )
 
 ARTIFACTS = Table(
@@ -152,6 +162,7 @@ ARTIFACTS = Table(
     # Deleted first for everybody, then its bytes.
     Column("delete_time", Instant),
     Column("purge_time", Instant),
+    *_belonging(),
     # An id is never used twice, even after its row is gone.
     sqlite_autoincrement=True,
 )

@@ -4,9 +4,11 @@ import datetime as dt
 
 import sqlalchemy as sa
 
+from dioptra_controller.access.caller import Role
+from dioptra_controller.jobs import belonging
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.state import IllegalTransitionError
-from dioptra_ray.errors import NotFoundError, PreconditionError
+from dioptra_ray.errors import PreconditionError
 
 
 def cancel_job(connection: sa.Connection, job_id: int, *, now: dt.datetime) -> None:
@@ -14,12 +16,14 @@ def cancel_job(connection: sa.Connection, job_id: int, *, now: dt.datetime) -> N
 
     Raises:
         NotFoundError: There is no such job.
+        PermissionDeniedError: The caller may not submit to its group.
         PreconditionError: It has finished or failed already.
     """
+    belonging.require(connection, job_id, Role.SUBMITTER)
     ledger = Ledger(connection, now)
     job = ledger.open([job_id]).get(job_id)
     if job is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+        raise belonging.not_found(job_id)
     try:
         ledger.move(job, job.life.request_cancel())
     except IllegalTransitionError as error:

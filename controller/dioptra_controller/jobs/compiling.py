@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dioptra_controller.access.checks import is_visible
 from dioptra_controller.database.job_tables import PLANS
 from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.database.registry_tables import ENTRYPOINT_SNAPSHOTS, ENTRYPOINTS
@@ -118,7 +119,7 @@ class Compiler:
 
 _KNOWN_PLAN = sa.select(PLANS.c.digest).where(PLANS.c.digest == sa.bindparam("digest"))
 _FIND = (
-    sa.select(ENTRYPOINT_SNAPSHOTS.c.id)
+    sa.select(ENTRYPOINT_SNAPSHOTS.c.id, ENTRYPOINTS.c.group_name)
     .join(ENTRYPOINTS, ENTRYPOINTS.c.id == ENTRYPOINT_SNAPSHOTS.c.entrypoint_id)
     .where(ENTRYPOINTS.c.name == sa.bindparam("entrypoint"))
     .order_by(ENTRYPOINT_SNAPSHOTS.c.number.desc())
@@ -132,7 +133,7 @@ def _find_snapshot(connection: sa.Connection, name: str, number: int) -> int | N
     query = _NUMBERED if number else _NEWEST
     values = {"entrypoint": name, "number": number} if number else {"entrypoint": name}
     found = query.first(connection, values)
-    return None if found is None else int(found.id)
+    return int(found.id) if found is not None and is_visible(found.group_name) else None
 
 
 def _check(snapshot: entrypoints.EntrypointSnapshot) -> CheckedEntrypoint:

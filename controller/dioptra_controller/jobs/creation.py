@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role, current
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.database.prepared import Prepared
@@ -79,6 +81,7 @@ def create_job(
         InvalidDescriptionError: Parameters, swaps, artifacts or the graph are wrong; lists all.
         NotFoundError: No such entrypoint, queue, experiment or artifact.
         InvalidRequestError: The timeout is no time, or the description too long.
+        PermissionDeniedError: The caller may not submit to the experiment.
     """
     shared, environment = check_shared(connection, request)
     checked = compiler.check(connection, request.entrypoint, request.entrypoint_snapshot)
@@ -109,7 +112,7 @@ def check_shared(
     """
     names.check_text("description", request.description)
     experiment, queue = request.experiment or DEFAULT, request.queue or DEFAULT
-    experiments.get_id(connection, experiment)
+    belonging = check_experiment(connection, experiment)
     environment = queues.get_environment(connection, queue)
     seconds = request.timeout_seconds
     if not math.isfinite(seconds) or not 0 <= seconds <= LONGEST_TIMEOUT:
@@ -117,6 +120,7 @@ def check_shared(
             f"timeout_seconds is {seconds:g}; use 0 for 24 hours, or up to {LONGEST_TIMEOUT:g}"
         )
     columns = {
+        **belonging,
         "experiment": experiment,
         "queue": queue,
         "description": request.description,
@@ -124,6 +128,18 @@ def check_shared(
         "timeout_seconds": seconds or DEFAULT_TIMEOUT,
     }
     return columns, environment
+
+
+def check_experiment(connection: sa.Connection, experiment: str) -> dict[str, Any]:
+    """What a job or a sweep of the caller has from its experiment.
+
+    Raises:
+        NotFoundError: There is no such experiment.
+        PermissionDeniedError: The caller may not submit to it.
+    """
+    group = experiments.get_group(connection, experiment)
+    checks.require(Role.SUBMITTER, group)
+    return {"group_name": group, "owner": current().subject}
 
 
 def refuse(message: str, issues: Sequence[Issue]) -> None:

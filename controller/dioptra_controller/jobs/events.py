@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from dioptra_controller.access.checks import is_visible
 from dioptra_controller.database.job_tables import JOB_EVENTS, JOBS
+from dioptra_controller.jobs.belonging import not_found
 from dioptra_controller.jobs.reports import Failure, MetricPoint
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import (
@@ -21,7 +23,7 @@ from dioptra_controller.jobs.steps import (
     write_status,
     write_steps,
 )
-from dioptra_ray.errors import NotFoundError, OutOfRangeError
+from dioptra_ray.errors import OutOfRangeError
 
 PAGE = 500
 Kind = Literal["state", "step", "metric"]
@@ -127,10 +129,10 @@ def read_after(connection: sa.Connection, job_id: int, after: int) -> EventPage:
         OutOfRangeError: `after` is beyond the newest event.
     """
     # The state first: what is committed between the two reads may only add events.
-    columns = (JOBS.c.state, JOBS.c.last_event)
+    columns = (JOBS.c.state, JOBS.c.last_event, JOBS.c.group_name)
     job = connection.execute(sa.select(*columns).where(JOBS.c.id == job_id)).one_or_none()
-    if job is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    if job is None or not is_visible(job.group_name):
+        raise not_found(job_id)
     if not 0 <= after <= job.last_event:
         raise OutOfRangeError(
             f"job {job_id} has {job.last_event} events, but those after {after} were asked for"

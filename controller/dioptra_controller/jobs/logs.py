@@ -7,10 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller import paging
+from dioptra_controller.access.checks import is_visible
 from dioptra_controller.database.job_tables import JOB_LOGS, JOBS
+from dioptra_controller.jobs.belonging import not_found
 from dioptra_controller.jobs.reports import LEVELS
 from dioptra_controller.jobs.state import JobState
-from dioptra_ray.errors import InvalidRequestError, NotFoundError, OutOfRangeError
+from dioptra_ray.errors import InvalidRequestError, OutOfRangeError
 
 DEFAULT_PAGE = 1000
 MAX_PAGE = 10_000
@@ -88,10 +90,10 @@ def read_after(connection: sa.Connection, job_id: int, after: int) -> LogBatch:
 
 
 def _get_state(connection: sa.Connection, job_id: int) -> tuple[JobState, int]:
-    query = sa.select(JOBS.c.state, JOBS.c.last_log).where(JOBS.c.id == job_id)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    columns = (JOBS.c.state, JOBS.c.last_log, JOBS.c.group_name)
+    row = connection.execute(sa.select(*columns).where(JOBS.c.id == job_id)).one_or_none()
+    if row is None or not is_visible(row.group_name):
+        raise not_found(job_id)
     return JobState(row.state), row.last_log
 
 

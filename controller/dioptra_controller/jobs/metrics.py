@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dioptra_controller.database.job_tables import JOBS, METRICS
+from dioptra_controller.database.job_tables import METRICS
+from dioptra_controller.jobs.belonging import get_group
 from dioptra_controller.jobs.reports import MetricPoint
-from dioptra_ray.errors import NotFoundError
 
 
 def store(connection: sa.Connection, points: Mapping[tuple[int, str, int], MetricPoint]) -> None:
@@ -39,8 +39,7 @@ def list_for_job(connection: sa.Connection, job_id: int, name: str = "") -> list
     Raises:
         NotFoundError: There is no such job.
     """
-    if connection.execute(sa.select(JOBS.c.id).where(JOBS.c.id == job_id)).one_or_none() is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    get_group(connection, job_id)
     query = sa.select(METRICS).where(METRICS.c.job_id == job_id)
     if name:
         query = query.where(METRICS.c.name == name)

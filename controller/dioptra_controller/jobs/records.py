@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
 from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.database.prepared import Prepared
+from dioptra_controller.jobs.belonging import not_found
 from dioptra_controller.jobs.events import Progress
 from dioptra_controller.jobs.outline import Outline, Outlines
 from dioptra_controller.jobs.reports import Failure
@@ -18,7 +20,6 @@ from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import read_steps
 from dioptra_controller.jobs.waits import describe_waits, read_waits
-from dioptra_ray.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class JobRecord:
         outline: Its steps as the plan has them; None where they are not shown.
         last_event: Sequence of its newest event.
         reused_stages: Stages that need not run again.
+        owner: Who submitted it; empty if that is not known.
     """
 
     id: int
@@ -51,6 +53,8 @@ class JobRecord:
     outline: Outline | None = None
     last_event: int = 0
     reused_stages: tuple[str, ...] = ()
+    group: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +77,8 @@ def get(connection: sa.Connection, job_id: int, outlines: Outlines) -> JobRecord
         NotFoundError: There is no such job.
     """
     row = _ONE.first(connection, {"job": job_id})
-    if row is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+    if row is None or not checks.is_visible(row.group_name):
+        raise not_found(job_id)
     return _read(row, outlines.get(connection, row.plan_digest))
 
 
@@ -87,6 +91,7 @@ def list_page(
     bound = ("jobs", states, wanted.experiment, wanted.entrypoint, wanted.sweep_id)
     after = paging.decode(page.token, *bound)
     query = sa.select(JOBS).order_by(JOBS.c.id.desc()).limit(size + 1)
+    query = query.where(checks.visible(JOBS.c.group_name))
     if states:
         query = query.where(JOBS.c.state.in_(states))
     if wanted.experiment:
@@ -133,4 +138,6 @@ def _read(row: Any, outline: Outline | None = None) -> JobRecord:
         outline=outline,
         last_event=row.last_event,
         reused_stages=tuple(saved.stage for saved in read_saved(row.reused_stages)),
+        group=row.group_name,
+        owner=row.owner or "",
     )

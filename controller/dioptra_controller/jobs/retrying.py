@@ -7,16 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dioptra_controller.access.caller import Role
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.job_tables import JOBS
-from dioptra_controller.jobs import metrics
-from dioptra_controller.jobs.creation import Start, insert_job
+from dioptra_controller.jobs import belonging, metrics
+from dioptra_controller.jobs.creation import Start, check_experiment, insert_job
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.outline import load_plan
 from dioptra_controller.jobs.saved_stages import SavedStage, read_saved, write_saved
 from dioptra_controller.jobs.state import JobState
-from dioptra_controller.registry import experiments, queues
-from dioptra_ray.errors import NotFoundError, PreconditionError
+from dioptra_controller.registry import entrypoints, queues
+from dioptra_ray.errors import PreconditionError
 from dioptra_ray.planning.plan import Plan
 from dioptra_ray.planning.reuse import Parts, reusable_stages
 from dioptra_ray.store.saved_stages import SavedOutputs
@@ -63,16 +64,19 @@ def retry_job(
     query = sa.select(*(JOBS.c[name] for name in _REPEATED), JOBS.c.state, JOBS.c.saved_stages)
     found = connection.execute(query.where(JOBS.c.id == job_id)).mappings().one_or_none()
     if found is None:
-        raise NotFoundError(f"there is no job {job_id}", job=str(job_id))
+        raise belonging.not_found(job_id)
+    belonging.require(connection, job_id, Role.SUBMITTER)
     if not JobState(found["state"]).is_final:
         raise PreconditionError(
             f"job {job_id} is {found['state']}; only a job that has ended can be repeated"
         )
-    experiments.get_id(connection, found["experiment"])
+    belongs = check_experiment(connection, found["experiment"])
+    entrypoints.check_visible(connection, found["snapshot_id"])
     queues.get_id(connection, found["queue"])
     for artifact_id in json.loads(found["artifact_inputs"]).values():
         catalog.refuse_deleted(catalog.get(connection, artifact_id))
-    row = {name: found[name] for name in _REPEATED} | {"retry_of": job_id}
+    row = {name: found[name] for name in _REPEATED} | belongs
+    row["retry_of"] = job_id
     if kept is None:
         return insert_job(connection, row, now, start)
     plan = Plan.from_json(load_plan(connection, found["plan_digest"]))
@@ -84,7 +88,12 @@ def retry_job(
 
 
 def find_saved(connection: sa.Connection, job_id: int) -> tuple[SavedStage, ...]:
-    """What was saved of a job; nothing for one that does not exist."""
+    """What was saved of a job.
+
+    Raises:
+        NotFoundError: There is no such job.
+    """
+    belonging.get_group(connection, job_id)
     query = sa.select(JOBS.c.saved_stages).where(JOBS.c.id == job_id)
     return read_saved(connection.execute(query).scalar_one_or_none())
 

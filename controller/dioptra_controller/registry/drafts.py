@@ -11,10 +11,12 @@ import sqlalchemy
 from sqlalchemy import RowMapping, select
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role, current
 from dioptra_controller.database.registry_tables import ENTRYPOINT_DRAFTS
 from dioptra_controller.database.statements import contains, insert_if_new
 from dioptra_controller.registry import names
-from dioptra_ray.errors import InvalidDescriptionError, PreconditionError
+from dioptra_ray.errors import AlreadyExistsError, InvalidDescriptionError, PreconditionError
 from dioptra_ray.language.issues import Issue
 
 
@@ -29,6 +31,7 @@ class Draft:
     plugins: tuple[str, ...]
     issues: tuple[Issue, ...] = ()
     update_time: dt.datetime | None = None
+    group: str = ""
 
 
 def put(connection: sqlalchemy.Connection, draft: Draft) -> Draft:
@@ -36,6 +39,9 @@ def put(connection: sqlalchemy.Connection, draft: Draft) -> Draft:
 
     Raises:
         InvalidRequestError: Its name or a text is not allowed.
+        AlreadyExistsError: A group that the caller does not see has the name.
+        PermissionDeniedError: The caller's role in the group is too low.
+        PreconditionError: The draft belongs to another group.
     """
     names.check_name("entrypoint", draft.name)
     for text in (draft.description, draft.source_file):
@@ -50,11 +56,31 @@ def put(connection: sqlalchemy.Connection, draft: Draft) -> Draft:
         "issues": [asdict(issue) for issue in draft.issues],
         "update_time": dt.datetime.now(dt.UTC),
     }
-    named = {"name": draft.name, **row}
+    group = _check_group(connection, draft)
+    named = {"name": draft.name, "group_name": group, "owner": current().subject, **row}
     if insert_if_new(connection, ENTRYPOINT_DRAFTS, named, unique=["name"]) is None:
         table = ENTRYPOINT_DRAFTS
         connection.execute(table.update().where(table.c.name == draft.name).values(**row))
     return get(connection, draft.name)
+
+
+def _check_group(connection: sqlalchemy.Connection, draft: Draft) -> str:
+    query = select(ENTRYPOINT_DRAFTS.c.group_name)
+    query = query.where(ENTRYPOINT_DRAFTS.c.name == draft.name)
+    group = connection.execute(query).scalar_one_or_none()
+    if group is None:
+        return checks.choose_group(connection, draft.group, Role.PLUGIN_AUTHOR)
+    if not checks.is_visible(group):
+        raise AlreadyExistsError(
+            f"the name of draft {draft.name!r} is taken by a group that you do not see; "
+            "choose another one"
+        )
+    if draft.group not in {"", group}:
+        raise PreconditionError(
+            f"draft {draft.name!r} belongs to group {group!r}, not to {draft.group!r}"
+        )
+    checks.require(Role.PLUGIN_AUTHOR, group)
+    return str(group)
 
 
 def get(connection: sqlalchemy.Connection, name: str) -> Draft:
@@ -77,6 +103,7 @@ def list_page(
     size = paging.page_size(page.size)
     after = paging.decode(page.token, "drafts", search)
     query = select(ENTRYPOINT_DRAFTS).order_by(ENTRYPOINT_DRAFTS.c.name).limit(size + 1)
+    query = query.where(checks.visible(ENTRYPOINT_DRAFTS.c.group_name))
     if search:
         query = query.where(contains(ENTRYPOINT_DRAFTS.c.name, search))
     if after is not None:
@@ -90,8 +117,9 @@ def delete(connection: sqlalchemy.Connection, name: str) -> None:
 
     Raises:
         NotFoundError: There is none of that name.
+        PermissionDeniedError: The caller's role in its group is too low.
     """
-    get(connection, name)
+    checks.require(Role.PLUGIN_AUTHOR, get(connection, name).group)
     connection.execute(ENTRYPOINT_DRAFTS.delete().where(ENTRYPOINT_DRAFTS.c.name == name))
 
 
@@ -118,6 +146,7 @@ def refuse_draft(connection: sqlalchemy.Connection, name: str) -> None:
 
 def _find(connection: sqlalchemy.Connection, name: str) -> Draft | None:
     query = select(ENTRYPOINT_DRAFTS).where(ENTRYPOINT_DRAFTS.c.name == name)
+    query = query.where(checks.visible(ENTRYPOINT_DRAFTS.c.group_name))
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else _read(row)
 
@@ -131,4 +160,5 @@ def _read(row: RowMapping) -> Draft:
         plugins=tuple(row["plugins"]),
         issues=tuple(Issue(**issue) for issue in row["issues"]),
         update_time=row["update_time"],
+        group=row["group_name"],
     )

@@ -9,6 +9,7 @@ import sqlalchemy
 from sqlalchemy import RowMapping, func, select
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
 from dioptra_controller.database.registry_tables import (
     ENTRYPOINT_PLUGINS,
     ENTRYPOINT_SNAPSHOTS,
@@ -83,6 +84,7 @@ class EntrypointSnapshot(EntrypointContent):
         create_time: When it was made.
         head_id: Of the entrypoint.
         delete_time: When the entrypoint was deleted.
+        group: What the entrypoint belongs to.
     """
 
     id: int
@@ -91,6 +93,7 @@ class EntrypointSnapshot(EntrypointContent):
     create_time: dt.datetime
     head_id: int = 0
     delete_time: dt.datetime | None = None
+    group: str = ""
 
 
 def put(
@@ -99,6 +102,7 @@ def put(
     pins: Sequence[PluginPin],
     *,
     mode: snapshots.Mode = snapshots.Mode.UPSERT,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store an entrypoint over plugin snapshots that exist.
 
@@ -123,7 +127,9 @@ def put(
         "source_file": content.source_file,
     }
     pinned = sorted((pin.name, pin.digest) for pin in pins)
-    stored = snapshots.put(connection, SERIES, content.name, columns, pins=pinned, mode=mode)
+    stored = snapshots.put(
+        connection, SERIES, content.name, columns, pins=pinned, mode=mode, group=group
+    )
     if stored.changed and pins:
         rows = [
             {"entrypoint_snapshot_id": stored.id, "plugin_snapshot_id": pin.snapshot_id}
@@ -177,6 +183,21 @@ def load_by_id(connection: sqlalchemy.Connection, snapshot_id: int) -> Entrypoin
     return _read(row, _load_pins(connection, [snapshot_id]))
 
 
+def check_visible(connection: sqlalchemy.Connection, snapshot_id: int) -> None:
+    """Refuse a snapshot of an entrypoint that the caller may not see.
+
+    Raises:
+        NotFoundError: The caller may not see it.
+    """
+    query = select(ENTRYPOINTS.c.label, ENTRYPOINTS.c.group_name)
+    query = query.join(
+        ENTRYPOINT_SNAPSHOTS, ENTRYPOINT_SNAPSHOTS.c.entrypoint_id == ENTRYPOINTS.c.id
+    )
+    found = connection.execute(query.where(ENTRYPOINT_SNAPSHOTS.c.id == snapshot_id)).one()
+    if not checks.is_visible(found.group_name):
+        raise snapshots.not_found(connection, SERIES, found.label)
+
+
 def list_page(
     connection: sqlalchemy.Connection, listing: Listing
 ) -> paging.Page[EntrypointSnapshot]:
@@ -198,7 +219,7 @@ def list_users(connection: sqlalchemy.Connection, plugin_id: int) -> list[tuple[
         )
         .join(PLUGIN_SNAPSHOTS, PLUGIN_SNAPSHOTS.c.id == ENTRYPOINT_PLUGINS.c.plugin_snapshot_id)
         .where(PLUGIN_SNAPSHOTS.c.plugin_id == plugin_id, ENTRYPOINTS.c.name.is_not(None))
-        .where(snapshots.newest_only(SERIES))
+        .where(snapshots.newest_only(SERIES), checks.visible(ENTRYPOINTS.c.group_name))
         .order_by(ENTRYPOINTS.c.name)
     )
     return [(name, number) for name, number in connection.execute(query)]
@@ -257,4 +278,5 @@ def _read(row: RowMapping, pins: Pins) -> EntrypointSnapshot:
         create_time=row["create_time"],
         head_id=row["head_id"],
         delete_time=row["delete_time"],
+        group=row["group"],
     )

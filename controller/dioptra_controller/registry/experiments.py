@@ -7,12 +7,18 @@ import sqlalchemy
 from sqlalchemy import RowMapping
 
 from dioptra_controller import paging
+from dioptra_controller.access.caller import Role
 from dioptra_controller.database.registry_tables import EXPERIMENT_SNAPSHOTS, EXPERIMENTS
 from dioptra_controller.registry import names, snapshots
 from dioptra_controller.registry.listing import Listing, list_rows
 from dioptra_ray.errors import PreconditionError
 
-SERIES = snapshots.Series(code="experiment", heads=EXPERIMENTS, snapshots=EXPERIMENT_SNAPSHOTS)
+SERIES = snapshots.Series(
+    code="experiment",
+    heads=EXPERIMENTS,
+    snapshots=EXPERIMENT_SNAPSHOTS,
+    writer=Role.SUBMITTER,
+)
 
 DEFAULT = "default"
 
@@ -27,6 +33,7 @@ class Experiment:
     create_time: dt.datetime
     number: int = 1
     delete_time: dt.datetime | None = None
+    group: str = ""
 
     @property
     def head_id(self) -> int:
@@ -34,7 +41,9 @@ class Experiment:
         return self.id
 
 
-def create(connection: sqlalchemy.Connection, name: str, description: str = "") -> Experiment:
+def create(
+    connection: sqlalchemy.Connection, name: str, description: str = "", *, group: str = ""
+) -> Experiment:
     """Create an experiment.
 
     Raises:
@@ -42,7 +51,7 @@ def create(connection: sqlalchemy.Connection, name: str, description: str = "") 
         AlreadyExistsError: The name is taken.
     """
     names.check_name("experiment", name)
-    put(connection, name, description, mode=snapshots.Mode.CREATE)
+    put(connection, name, description, mode=snapshots.Mode.CREATE, group=group)
     return get(connection, name)
 
 
@@ -52,6 +61,7 @@ def put(
     description: str,
     *,
     mode: snapshots.Mode = snapshots.Mode.UPDATE,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store a description.
 
@@ -60,7 +70,8 @@ def put(
         AlreadyExistsError, NotFoundError: The mode does not allow it.
     """
     names.check_text(f"experiment {name!r}", description)
-    return snapshots.put(connection, SERIES, name, {"description": description}, mode=mode)
+    content = {"description": description}
+    return snapshots.put(connection, SERIES, name, content, mode=mode, group=group)
 
 
 def get(connection: sqlalchemy.Connection, name: str) -> Experiment:
@@ -75,6 +86,11 @@ def get(connection: sqlalchemy.Connection, name: str) -> Experiment:
 def get_id(connection: sqlalchemy.Connection, name: str) -> int:
     """The id of an experiment; see `get`."""
     return snapshots.get_head_id(connection, SERIES, name)
+
+
+def get_group(connection: sqlalchemy.Connection, name: str) -> str:
+    """The group of an experiment; see `get`."""
+    return snapshots.get_group(connection, SERIES, name)
 
 
 def list_page(connection: sqlalchemy.Connection, listing: Listing) -> paging.Page[Experiment]:
@@ -103,4 +119,5 @@ def _read(row: RowMapping) -> Experiment:
         create_time=row["create_time"],
         number=row["number"],
         delete_time=row["delete_time"],
+        group=row["group"],
     )

@@ -7,6 +7,7 @@ import sqlalchemy
 from sqlalchemy import RowMapping, and_, or_, select, type_coerce
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
 from dioptra_controller.database.registry_tables import TAGS
 from dioptra_controller.database.statements import contains
 from dioptra_controller.registry.snapshots import Series, newest_only, select_rows
@@ -79,7 +80,7 @@ def find_rows(
 ) -> list[RowMapping]:
     """The first rows of a list behind the sort key `after`; rows have their `sort_key`."""
     heads = series.heads.c
-    query = select_rows(series).where(newest_only(series))
+    query = select_rows(series).where(newest_only(series), checks.visible(heads.group_name))
     query = query.where(heads.name.is_(None) if listing.deleted else heads.name.is_not(None))
     if listing.search:
         description = series.snapshots.c.description

@@ -5,6 +5,7 @@ import keyword
 
 import sqlalchemy
 
+from dioptra_controller.access import checks
 from dioptra_ray.errors import InvalidRequestError, NotFoundError
 
 MAX_LENGTH = 255
@@ -89,11 +90,12 @@ def article(kind: str) -> str:
 def not_found(
     connection: sqlalchemy.Connection,
     kind: str,
-    column: sqlalchemy.ColumnElement[str],
+    column: "sqlalchemy.Column[str]",
     name: str,
 ) -> NotFoundError:
     """Say that there is no `kind` of that name, and which name was probably meant."""
     query = sqlalchemy.select(column).where(column.is_not(None))
+    query = query.where(checks.visible(column.table.c.group_name))
     query = query.order_by(column).limit(_MAX_SUGGESTIONS_FROM)
     names = connection.execute(query).scalars().all()
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)

@@ -36,6 +36,7 @@ class ParameterType:
     create_time: dt.datetime | None = None
     head_id: int = 0
     delete_time: dt.datetime | None = None
+    group: str = ""
 
 
 def put(
@@ -43,6 +44,7 @@ def put(
     declared: ProjectType,
     *,
     mode: snapshots.Mode = snapshots.Mode.UPSERT,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store a type whose structure is valid; see `find_problems`.
 
@@ -53,11 +55,15 @@ def put(
     names.check_type_name(declared.name)
     names.check_text(f"parameter type {declared.name!r}", declared.description)
     content = {"description": declared.description, "structure": declared.structure}
-    return snapshots.put(connection, SERIES, declared.name, content, mode=mode)
+    return snapshots.put(connection, SERIES, declared.name, content, mode=mode, group=group)
 
 
 def put_checked(
-    connection: sqlalchemy.Connection, declared: ProjectType, *, mode: snapshots.Mode
+    connection: sqlalchemy.Connection,
+    declared: ProjectType,
+    *,
+    mode: snapshots.Mode,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store a type after checking its structure against the types that there are.
 
@@ -70,7 +76,7 @@ def put_checked(
     known = {one.name: one.structure for one in load_all(connection)}
     if issues := find_problems(declared, known):
         raise InvalidDescriptionError(issues[0].message, issues)
-    return put(connection, declared, mode=mode)
+    return put(connection, declared, mode=mode, group=group)
 
 
 def find_problems(declared: ProjectType, known: Mapping[str, Any]) -> list[Issue]:
@@ -170,4 +176,5 @@ def _read(row: RowMapping) -> ParameterType:
         create_time=row["create_time"],
         head_id=row["head_id"],
         delete_time=row["delete_time"],
+        group=row["group"],
     )

@@ -9,6 +9,7 @@ import sqlalchemy
 from sqlalchemy import RowMapping
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
 from dioptra_controller.database.registry_tables import PLUGIN_SNAPSHOTS, PLUGINS
 from dioptra_controller.registry import names, snapshots, tasks
 from dioptra_controller.registry.listing import Listing, list_rows
@@ -41,6 +42,7 @@ class PluginSnapshot:
         create_time: When it was made.
         head_id: Of the plugin.
         delete_time: When the plugin was deleted.
+        group: What the plugin belongs to.
     """
 
     id: int
@@ -54,6 +56,7 @@ class PluginSnapshot:
     create_time: dt.datetime
     head_id: int = 0
     delete_time: dt.datetime | None = None
+    group: str = ""
 
 
 def put(
@@ -62,6 +65,7 @@ def put(
     digest: str,
     *,
     mode: snapshots.Mode = snapshots.Mode.UPSERT,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store a plugin whose bundle, `digest`, is in the artifact store already.
 
@@ -78,7 +82,7 @@ def put(
         "function_tasks": [tasks.write_function(task) for task in plugin.function_tasks],
         "artifact_tasks": [tasks.write_artifact(task) for task in plugin.artifact_tasks],
     }
-    return snapshots.put(connection, SERIES, plugin.name, content, mode=mode)
+    return snapshots.put(connection, SERIES, plugin.name, content, mode=mode, group=group)
 
 
 def describe(connection: sqlalchemy.Connection, name: str, description: str) -> snapshots.Stored:
@@ -153,7 +157,8 @@ def list_tasks(
     size = paging.page_size(page.size)
     after = paging.decode(page.token, "tasks", search, plugin) or ("", "")
     query = snapshots.select_rows(SERIES).where(snapshots.newest_only(SERIES))
-    query = query.where(PLUGINS.c.name >= after[0]).order_by(PLUGINS.c.name)
+    query = query.where(PLUGINS.c.name >= after[0], checks.visible(PLUGINS.c.group_name))
+    query = query.order_by(PLUGINS.c.name)
     if plugin:
         snapshots.get_head_id(connection, SERIES, plugin)
         query = query.where(PLUGINS.c.name == plugin)
@@ -189,4 +194,5 @@ def _read(row: RowMapping) -> PluginSnapshot:
         create_time=row["create_time"],
         head_id=row["head_id"],
         delete_time=row["delete_time"],
+        group=row["group"],
     )

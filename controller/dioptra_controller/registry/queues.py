@@ -11,6 +11,8 @@ import sqlalchemy
 from sqlalchemy import RowMapping
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.database.prepared import Prepared
@@ -22,7 +24,7 @@ from dioptra_ray.errors import InvalidRequestError, PreconditionError
 from dioptra_ray.planning.environments import NOTHING, Environment, read_environment
 from dioptra_ray.project.model import ProjectQueue
 
-SERIES = snapshots.Series(code="queue", heads=QUEUES, snapshots=QUEUE_SNAPSHOTS)
+SERIES = snapshots.Series(code="queue", heads=QUEUES, snapshots=QUEUE_SNAPSHOTS, writer=Role.ADMIN)
 
 DEFAULT = "default"
 
@@ -58,6 +60,7 @@ class Queue:
     create_time: dt.datetime
     number: int = 1
     delete_time: dt.datetime | None = None
+    group: str = ""
 
     @property
     def head_id(self) -> int:
@@ -65,14 +68,20 @@ class Queue:
         return self.id
 
 
-def create(connection: sqlalchemy.Connection, name: str, settings: Settings = Settings()) -> Queue:
+def create(
+    connection: sqlalchemy.Connection,
+    name: str,
+    settings: Settings = Settings(),
+    *,
+    group: str = "",
+) -> Queue:
     """Create a queue.
 
     Raises:
         InvalidRequestError: The name or a setting is not allowed; lists everything.
         AlreadyExistsError: The name is taken.
     """
-    put(connection, name, settings, mode=snapshots.Mode.CREATE)
+    put(connection, name, settings, mode=snapshots.Mode.CREATE, group=group)
     return get(connection, name)
 
 
@@ -82,6 +91,7 @@ def put(
     settings: Settings,
     *,
     mode: snapshots.Mode = snapshots.Mode.UPDATE,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store all settings of a queue.
 
@@ -90,7 +100,7 @@ def put(
         AlreadyExistsError, NotFoundError: The mode does not allow it.
     """
     check(name, settings)
-    stored = snapshots.put(connection, SERIES, name, _content(settings), mode=mode)
+    stored = snapshots.put(connection, SERIES, name, _content(settings), mode=mode, group=group)
     if stored.changed:
         # A higher limit or priority may let somebody go on.
         notify(connection, WorkArrived())
@@ -111,7 +121,11 @@ def change(
 
 
 def register(
-    connection: sqlalchemy.Connection, declared: ProjectQueue, *, overwrite: bool
+    connection: sqlalchemy.Connection,
+    declared: ProjectQueue,
+    *,
+    overwrite: bool,
+    group: str = "",
 ) -> snapshots.Stored:
     """Store a queue of a project; one that exists keeps what is not declared, unless overwritten.
 
@@ -122,7 +136,7 @@ def register(
     said = {name: value for name, value in given.items() if value is not None}
     if not overwrite and snapshots.find_existing(connection, SERIES, [declared.name]):
         return change(connection, declared.name, lambda present: replace(present, **said))
-    return put(connection, declared.name, Settings(**said), mode=snapshots.Mode.UPSERT)
+    return put(connection, declared.name, Settings(**said), mode=snapshots.Mode.UPSERT, group=group)
 
 
 def describe(connection: sqlalchemy.Connection, name: str, description: str) -> snapshots.Stored:
@@ -194,13 +208,16 @@ def get_id(connection: sqlalchemy.Connection, name: str) -> int:
 def get_environment(connection: sqlalchemy.Connection, name: str) -> Environment:
     """Where and with what jobs run that are submitted to a queue now; see `get`."""
     found = _ENVIRONMENT.first(connection, {"queue": name})
-    if found is None:
+    if found is None or not checks.is_visible(found[1]):
         raise snapshots.not_found(connection, SERIES, name)
     return _load_environment(found[0])
 
 
 _ENVIRONMENT = Prepared(
-    sqlalchemy.select(sqlalchemy.type_coerce(QUEUE_SNAPSHOTS.c.environment, sqlalchemy.Text))
+    sqlalchemy.select(
+        sqlalchemy.type_coerce(QUEUE_SNAPSHOTS.c.environment, sqlalchemy.Text),
+        QUEUES.c.group_name,
+    )
     .join(QUEUES, QUEUES.c.id == QUEUE_SNAPSHOTS.c.queue_id)
     .where(QUEUES.c.name == sqlalchemy.bindparam("queue"))
     .order_by(QUEUE_SNAPSHOTS.c.number.desc())
@@ -287,4 +304,5 @@ def _read(row: RowMapping) -> Queue:
         create_time=row["create_time"],
         number=row["number"],
         delete_time=row["delete_time"],
+        group=row["group"],
     )

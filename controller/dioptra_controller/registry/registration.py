@@ -146,7 +146,9 @@ def prepare(
     )
 
 
-def apply(connection: sqlalchemy.Connection, registration: Registration) -> list[Registered]:
+def apply(
+    connection: sqlalchemy.Connection, registration: Registration, *, group: str = ""
+) -> list[Registered]:
     """Store a prepared project whose bundles are in the artifact store.
 
     Raises:
@@ -160,20 +162,22 @@ def apply(connection: sqlalchemy.Connection, registration: Registration) -> list
     for item in registration.plugins:
         name = item.plugin.name
         _check_base(connection, item)
-        stored = plugins.put(connection, item.plugin, item.bundle.digest)
+        stored = plugins.put(connection, item.plugin, item.bundle.digest, group=group)
         pins[name] = entrypoints.PluginPin(
             snapshot_id=stored.id, name=name, number=stored.number, digest=item.bundle.digest
         )
         done.append(_registered("plugin", name, stored))
     for declared in registration.types:
-        stored = parameter_types.put(connection, declared)
+        stored = parameter_types.put(connection, declared, group=group)
         done.append(_registered("parameter_type", declared.name, stored))
     for content, attached in registration.entrypoints:
-        stored = entrypoints.put(connection, content, [pins[name] for name in attached])
+        stored = entrypoints.put(
+            connection, content, [pins[name] for name in attached], group=group
+        )
         done.append(_registered("entrypoint", content.name, stored))
     for queue in registration.queues:
         overwrite = registration.strategy is Strategy.OVERWRITE
-        stored = queues.register(connection, queue, overwrite=overwrite)
+        stored = queues.register(connection, queue, overwrite=overwrite, group=group)
         done.append(_registered("queue", queue.name, stored))
     return done
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role
 from dioptra_controller.artifacts import catalog, deletion
-from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.jobs.belonging import get_group
 from dioptra_controller.registry import (
     entrypoints,
     experiments,
@@ -111,6 +113,7 @@ def list_history(
     bound = ("history", kind, name)
     after = paging.decode(page.token, *bound)
     query = snapshots.select_rows(series).where(series.heads.c.label == name)
+    query = query.where(checks.visible(series.heads.c.group_name))
     query = query.order_by(series.snapshots.c.number.desc()).limit(size + 1)
     if after is not None:
         query = query.where(series.snapshots.c.number < after[0])
@@ -159,13 +162,15 @@ def find_id(connection: sqlalchemy.Connection, kind: str, name: str) -> int:
     if kind == ARTIFACT:
         found = catalog.get(connection, read_id(kind, name))
         catalog.refuse_deleted(found)
+        checks.require(Role.SUBMITTER, found.group)
         return found.id
     if kind == JOB:
         job = read_id(kind, name)
-        if not connection.execute(sqlalchemy.select(JOBS.c.id).where(JOBS.c.id == job)).first():
-            raise NotFoundError(f"there is no job {job}", kind=kind)
+        checks.require(Role.SUBMITTER, get_group(connection, job))
         return job
-    return snapshots.get_head_id(connection, _series(kind), name)
+    series = _series(kind)
+    checks.require(Role.SUBMITTER, snapshots.get_group(connection, series, name))
+    return snapshots.get_head_id(connection, series, name)
 
 
 def list_tagged(

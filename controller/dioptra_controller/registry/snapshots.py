@@ -18,10 +18,12 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import RowMapping, Table, func, select
 
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role, current
 from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.database.statements import insert_if_new
 from dioptra_controller.registry import names
-from dioptra_ray.errors import AlreadyExistsError, NotFoundError
+from dioptra_ray.errors import AlreadyExistsError, NotFoundError, PreconditionError
 
 
 class Outcome(StrEnum):
@@ -48,11 +50,13 @@ class Series:
         code: The kind in the API, such as "parameter_type".
         heads: One row for each name.
         snapshots: One row for each snapshot.
+        writer: The role that is needed to store one.
     """
 
     code: str
     heads: Table
     snapshots: Table
+    writer: Role = Role.PLUGIN_AUTHOR
 
     @property
     def kind(self) -> str:
@@ -87,6 +91,7 @@ def put(  # noqa: PLR0913 - one argument a fact
     *,
     pins: object = None,
     mode: Mode = Mode.UPSERT,
+    group: str = "",
 ) -> Stored:
     """Make a snapshot, unless the newest one has the same content.
 
@@ -97,15 +102,19 @@ def put(  # noqa: PLR0913 - one argument a fact
         content: The snapshot's columns.
         pins: What belongs to the content but is stored elsewhere.
         mode: Whether the name may be new, or not.
+        group: What something new will belong to; empty for the caller's default.
 
     Raises:
-        AlreadyExistsError: The name is taken, and the mode is to create.
+        AlreadyExistsError: The name is taken, and the mode is to create; or a group that the
+            caller does not see has it.
         NotFoundError: The name is free, and the mode is to update.
+        PermissionDeniedError: The caller's role in the group is too low.
+        PreconditionError: It belongs to another group than the one that is given.
     """
-    if mode is Mode.UPDATE and not find_existing(connection, series, [name]):
-        raise not_found(connection, series, name)
+    group = _check_group(connection, series, name, mode=mode, given=group)
     now = dt.datetime.now(dt.UTC)
     row = {"name": name, "label": name, "create_time": now}
+    row |= {"group_name": group, "owner": current().subject}
     created = insert_if_new(connection, series.heads, row, unique=["name"])
     if created is None and mode is Mode.CREATE:
         raise AlreadyExistsError(f"there is {names.article(series.kind)} {name!r} already")
@@ -125,18 +134,47 @@ def put(  # noqa: PLR0913 - one argument a fact
     )
 
 
+def _check_group(
+    connection: sqlalchemy.Connection, series: Series, name: str, *, mode: Mode, given: str
+) -> str:
+    """The group of a thing that is, or is to be; see `put`."""
+    found = _find_head(series.heads).first(connection, {"wanted": name})
+    if found is None:
+        if mode is Mode.UPDATE:
+            raise not_found(connection, series, name)
+        return checks.choose_group(connection, given, series.writer)
+    group = str(found.group_name)
+    if not checks.is_visible(group):
+        if mode is Mode.UPDATE:
+            raise not_found(connection, series, name)
+        raise AlreadyExistsError(
+            f"the name of {series.kind} {name!r} is taken by a group that you do not see; "
+            "choose another one"
+        )
+    if given and given != group:
+        raise PreconditionError(
+            f"{series.kind} {name!r} belongs to group {group!r}, not to {given!r}, and a name "
+            "is used once"
+        )
+    checks.require(series.writer, group)
+    return group
+
+
 def lock(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
     """Let nobody else store a snapshot of a thing until this transaction ends; its head's id.
 
     Raises:
         NotFoundError: There is no such name.
+        PermissionDeniedError: The caller's role in its group is too low.
     """
     # It also makes numbers dense when two write the same name at once.
-    query = select(series.heads.c.id).where(series.heads.c.name == name).with_for_update()
-    head = connection.execute(query).scalar_one_or_none()
-    if head is None:  # deleted between the two statements
+    query = select(series.heads.c.id, series.heads.c.group_name).with_for_update()
+    head = connection.execute(query.where(series.heads.c.name == name)).one_or_none()
+    # None: deleted between the two statements
+    if head is None or not checks.is_visible(head.group_name):
         raise not_found(connection, series, name)
-    return int(head)
+    checks.require(series.writer, head.group_name)
+    return int(head.id)
 
 
 def delete(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
@@ -144,7 +182,13 @@ def delete(connection: sqlalchemy.Connection, series: Series, name: str) -> int:
 
     Raises:
         NotFoundError: There is no such name.
+        PermissionDeniedError: It is somebody else's, and the caller is no admin of its group.
     """
+    query = select(series.heads.c.group_name, series.heads.c.owner)
+    found = connection.execute(query.where(series.heads.c.name == name)).one_or_none()
+    if found is None or not checks.is_visible(found.group_name):
+        raise not_found(connection, series, name)
+    checks.require_owner_or_admin(series.writer, found.group_name, found.owner)
     statement = (
         series.heads.update()
         .where(series.heads.c.name == name)
@@ -163,15 +207,25 @@ def get_head_id(connection: sqlalchemy.Connection, series: Series, name: str) ->
     Raises:
         NotFoundError: There is no such name.
     """
+    return int(_get_head(connection, series, name).id)
+
+
+def get_group(connection: sqlalchemy.Connection, series: Series, name: str) -> str:
+    """The group of a thing that exists; see `get_head_id`."""
+    return str(_get_head(connection, series, name).group_name)
+
+
+def _get_head(connection: sqlalchemy.Connection, series: Series, name: str) -> Any:
     found = _find_head(series.heads).first(connection, {"wanted": name})
-    if found is None:
+    if found is None or not checks.is_visible(found.group_name):
         raise not_found(connection, series, name)
-    return int(found.id)
+    return found
 
 
 @functools.cache
 def _find_head(heads: sqlalchemy.Table) -> Prepared:
-    return Prepared(select(heads.c.id).where(heads.c.name == sqlalchemy.bindparam("wanted")))
+    query = select(heads.c.id, heads.c.group_name)
+    return Prepared(query.where(heads.c.name == sqlalchemy.bindparam("wanted")))
 
 
 def get_row(
@@ -195,7 +249,7 @@ def get_row(
         NotFoundError: There is no such name, or no snapshot of that number.
     """
     key = series.heads.c.label if deleted and number else series.heads.c.name
-    query = select_rows(series).where(key == name)
+    query = select_rows(series).where(key == name, checks.visible(series.heads.c.group_name))
     query = query.order_by(series.snapshots.c.number.desc()).limit(1)
     if number:
         query = query.where(series.snapshots.c.number == number)
@@ -215,15 +269,17 @@ def get_row(
 def find_existing(
     connection: sqlalchemy.Connection, series: Series, wanted: list[str]
 ) -> list[str]:
-    """Those of `wanted` that exist, sorted."""
+    """Those of `wanted` that exist for the caller, sorted."""
     column = series.heads.c.name
-    query = select(column).where(column.in_(wanted)).order_by(column)
+    query = select(column).where(column.in_(wanted), checks.visible(series.heads.c.group_name))
+    query = query.order_by(column)
     return list(connection.execute(query).scalars())
 
 
 def not_found(connection: sqlalchemy.Connection, series: Series, name: str) -> NotFoundError:
     """Say that there is no such thing (any more)."""
     query = select(func.max(series.heads.c.delete_time)).where(series.heads.c.label == name)
+    query = query.where(checks.visible(series.heads.c.group_name))
     deleted = connection.execute(query).scalar_one()
     if deleted is not None:
         return NotFoundError(
@@ -247,13 +303,14 @@ def newest_only(series: Series) -> "sqlalchemy.ColumnElement[bool]":
 
 
 def select_rows(series: Series) -> sqlalchemy.Select[Any]:
-    """Snapshots with the `name`, `head_id` and `delete_time` of what they belong to."""
+    """Snapshots with the name, `head_id`, `delete_time` and `group` of what they belong to."""
     heads = series.heads.c
     return select(
         series.snapshots,
         heads.label.label("name"),
         heads.id.label("head_id"),
         heads.delete_time.label("delete_time"),
+        heads.group_name.label("group"),
     ).join(series.heads, heads.id == series.owner)
 
 

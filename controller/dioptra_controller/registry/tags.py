@@ -7,12 +7,33 @@ import sqlalchemy
 from sqlalchemy import and_, func, or_, select
 
 from dioptra_controller import paging
-from dioptra_controller.database.registry_tables import TAGS
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import current
+from dioptra_controller.database.job_tables import JOBS
+from dioptra_controller.database.registry_tables import (
+    ARTIFACTS,
+    ENTRYPOINTS,
+    EXPERIMENTS,
+    PARAMETER_TYPES,
+    PLUGINS,
+    QUEUES,
+    TAGS,
+)
 from dioptra_controller.database.statements import contains, insert_if_new
 from dioptra_controller.registry import names
 from dioptra_ray.errors import InvalidRequestError
 
 MAX_TAGS = 100
+
+_TAGGED: Mapping[str, sqlalchemy.Table] = {
+    "plugin": PLUGINS,
+    "parameter_type": PARAMETER_TYPES,
+    "entrypoint": ENTRYPOINTS,
+    "experiment": EXPERIMENTS,
+    "queue": QUEUES,
+    "artifact": ARTIFACTS,
+    "job": JOBS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +92,8 @@ def list_page(
     """One page of the tags in use, sorted."""
     size = paging.page_size(page.size)
     after = paging.decode(page.token, "tags", search)
-    query = select(TAGS.c.tag, func.count()).group_by(TAGS.c.tag).order_by(TAGS.c.tag)
+    query = select(TAGS.c.tag, func.count()).where(_visible())
+    query = query.group_by(TAGS.c.tag).order_by(TAGS.c.tag)
     if search:
         query = query.where(contains(TAGS.c.tag, search))
     if after is not None:
@@ -88,11 +110,28 @@ def list_tagged(
     size = paging.page_size(page.size)
     after = paging.decode(page.token, "tagged", tag)
     kind, resource = TAGS.c.kind, TAGS.c.resource_id
-    query = select(kind, resource).where(TAGS.c.tag == tag).order_by(kind, resource)
+    query = select(kind, resource).where(TAGS.c.tag == tag, _visible()).order_by(kind, resource)
     if after is not None:
         query = query.where(or_(kind > after[0], and_(kind == after[0], resource > after[1])))
     rows = [(row[0], row[1]) for row in connection.execute(query.limit(size + 1))]
     return paging.slice_page(rows, size, "tagged", tag, key=list)
+
+
+def _visible() -> "sqlalchemy.ColumnElement[bool]":
+    """The condition that the caller may see what has a tag."""
+    if current().sees_everything:
+        return sqlalchemy.true()
+    return or_(
+        *(
+            and_(
+                TAGS.c.kind == kind,
+                TAGS.c.resource_id.in_(
+                    select(table.c.id).where(checks.visible(table.c.group_name))
+                ),
+            )
+            for kind, table in _TAGGED.items()
+        )
+    )
 
 
 def drop(connection: sqlalchemy.Connection, kind: str, resource_id: int) -> None:

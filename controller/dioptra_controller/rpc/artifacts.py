@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy
 from google.protobuf.duration_pb2 import Duration
 
+from dioptra_controller.access.caller import Role
+from dioptra_controller.access.checks import choose_group
 from dioptra_controller.artifacts import ancestry, catalog
 from dioptra_controller.artifacts.catalog import ArtifactRecord
 from dioptra_controller.artifacts.collector import Collector
@@ -137,8 +139,8 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
         header = await _read_header(request_iterator)
         check_name("artifact", header.name)
         check_text(f"artifact {header.name!r}", header.description)
-        # Before the bytes come: a wrong task should not cost an upload.
-        reader = await self._database.read(find_reader, header.task)
+        # Before the bytes come: a wrong task or group should not cost an upload.
+        reader = await self._database.read(_find_reader, header)
         upload = Upload(
             header.basename, is_directory=header.is_directory, max_bytes=self._max_upload
         )
@@ -185,6 +187,13 @@ def _list(
     return found, tags.load(connection, "artifact", [one.id for one in found.rows])
 
 
+def _find_reader(
+    connection: sqlalchemy.Connection, header: pb.UploadArtifactHeader
+) -> catalog.Lineage:
+    choose_group(connection, header.group, Role.SUBMITTER)
+    return find_reader(connection, header.task)
+
+
 async def _to_the_end(function: Callable[[str, Path], Manifest], key: str, path: Path) -> Manifest:
     """Run on a thread and wait for its end even when the call is cancelled meanwhile."""
     work = asyncio.ensure_future(asyncio.to_thread(function, key, path))
@@ -211,6 +220,7 @@ def _record(
             manifest_json=manifest.to_json(),
             lineage=reader,
             description=header.description,
+            group=choose_group(connection, header.group, Role.SUBMITTER),
         )
         return str(made)
 

@@ -38,6 +38,7 @@ def write_plugin(plugin: PluginSnapshot, tags: Tags) -> plugin_pb2.Plugin:
         create_time=to_timestamp(plugin.create_time),
         tags=tags.get(plugin.head_id, ()),
         delete_time=find_timestamp(plugin.delete_time),
+        group=plugin.group,
     )
 
 
@@ -53,6 +54,7 @@ def write_parameter_type(
         create_time=find_timestamp(one.create_time),
         tags=tags.get(one.head_id, ()),
         delete_time=find_timestamp(one.delete_time),
+        group=one.group,
     )
 
 
@@ -79,6 +81,7 @@ def write_entrypoint(entrypoint: EntrypointSnapshot, tags: Tags) -> entrypoint_p
         create_time=to_timestamp(entrypoint.create_time),
         tags=tags.get(entrypoint.head_id, ()),
         delete_time=find_timestamp(entrypoint.delete_time),
+        group=entrypoint.group,
         swaps=[
             entrypoint_pb2.Swap(name=name, aliases=aliases)
             for name, aliases in swap_choices(description).items()

@@ -42,6 +42,7 @@ def write_artifact(
         tags=tags.get(record.id, ()),
         delete_time=find_timestamp(record.delete_time),
         directories=record.manifest.directories if with_files else (),
+        group=record.group,
     )
 
 

@@ -44,7 +44,7 @@ class EntrypointServicer(pb_grpc.EntrypointServiceServicer):
         """Store one, given as a self-contained description."""
         mode = read_mode(request.mode)
         stored = await self._compose(_declare(request))
-        number, changed = await self._store(stored, mode)
+        number, changed = await self._store(stored, mode, request.group)
         shown = await self._show(request.name, number)
         return pb.PutEntrypointResponse(
             entrypoint=shown,
@@ -100,6 +100,7 @@ class EntrypointServicer(pb_grpc.EntrypointServiceServicer):
             source_file=declared.source_file,
             plugins=declared.plugins,
             issues=(*missing, *composed.issues),
+            group=request.group,
         )
         stored = await self._database.write(drafts.put, draft)
         return pb.PutEntrypointDraftResponse(draft=write_draft(stored))
@@ -142,7 +143,7 @@ class EntrypointServicer(pb_grpc.EntrypointServiceServicer):
             source_file=draft.source_file,
         )
         stored = await self._compose(declared)
-        number, changed = await self._store(stored, snapshots.Mode.UPSERT, draft=draft)
+        number, changed = await self._store(stored, snapshots.Mode.UPSERT, draft.group, draft=draft)
         return pb.PublishEntrypointDraftResponse(
             entrypoint=await self._show(request.name, number),
             changed=changed,
@@ -156,9 +157,14 @@ class EntrypointServicer(pb_grpc.EntrypointServiceServicer):
         return _Ready(composed, attached)
 
     async def _store(
-        self, ready: "_Ready", mode: snapshots.Mode, *, draft: drafts.Draft | None = None
+        self,
+        ready: "_Ready",
+        mode: snapshots.Mode,
+        group: str,
+        *,
+        draft: drafts.Draft | None = None,
     ) -> tuple[int, bool]:
-        stored = await self._database.write(_store, ready, mode, draft)
+        stored = await self._database.write(_store, ready, mode, group, draft)
         return stored.number, stored.changed
 
     async def _show(self, name: str, number: int) -> entrypoint_pb2.Entrypoint:
@@ -191,10 +197,11 @@ def _store(
     connection: sqlalchemy.Connection,
     ready: _Ready,
     mode: snapshots.Mode,
+    group: str,
     draft: drafts.Draft | None,
 ) -> snapshots.Stored:
     pins = [syncing.pin_of(one) for one in ready.attached]
-    stored = entrypoints.put(connection, ready.composed.content, pins, mode=mode)
+    stored = entrypoints.put(connection, ready.composed.content, pins, mode=mode, group=group)
     # A draft that was saved again meanwhile is another one, and stays.
     if draft is not None and drafts.get(connection, draft.name) == draft:
         drafts.delete(connection, draft.name)

@@ -56,7 +56,11 @@ def _create(
         request.request_id,
         method="CreateExperiment",
         content=request.SerializeToString(deterministic=True),
-        create=lambda: experiments.create(connection, request.name, request.description).name,
+        create=lambda: (
+            experiments.create(
+                connection, request.name, request.description, group=request.group
+            ).name
+        ),
     )
     return _get(connection, name)
 
@@ -73,4 +77,5 @@ def _encode(experiment: experiments.Experiment, tags: Tags) -> pb.Experiment:
         snapshot=experiment.number,
         tags=tags.get(experiment.id, ()),
         delete_time=find_timestamp(experiment.delete_time),
+        group=experiment.group,
     )

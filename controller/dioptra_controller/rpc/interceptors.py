@@ -1,7 +1,5 @@
-"""What every call goes through: a request id, the bearer token, and our errors as statuses."""
+"""What every call goes through: a request id, its caller and rule, and our errors as statuses."""
 
-import hashlib
-import hmac
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,7 +11,10 @@ import grpc.aio
 import structlog
 from grpc_status import rpc_status
 
-from dioptra_ray.errors import DioptraError, InternalError, UnauthenticatedError
+from dioptra_controller.access import rules
+from dioptra_controller.access.caller import CONTROLLER, act_as
+from dioptra_controller.access.verifying import Verifier
+from dioptra_ray.errors import DioptraError, InternalError
 from dioptra_ray.wire.status import to_status
 
 REQUEST_ID = "x-request-id"
@@ -30,11 +31,11 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     """Guards unary and streaming calls alike.
 
     Args:
-        token: Every call but health checks must bring it; None lets everybody in.
+        verifier: Knows the callers; every call but health checks must have one.
     """
 
-    def __init__(self, token: str | None) -> None:
-        self._digest = None if token is None else _digest(token)
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
 
     async def intercept_service(
         self,
@@ -45,7 +46,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_OPEN_PREFIX):
             return handler
-        call = _Call(handler, handler_call_details.method, self._digest)
+        call = _Call(handler, handler_call_details.method, self._verifier)
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: Handler = make(
@@ -59,18 +60,18 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 class _Call:
     """One method, guarded."""
 
-    def __init__(self, handler: Handler, method: str, digest: bytes | None) -> None:
+    def __init__(self, handler: Handler, method: str, verifier: Verifier) -> None:
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         self._function: Callable[[Any, Any], Any] = getattr(handler, kind)
         self._method = method
-        self._digest = digest
+        self._verifier = verifier
 
     async def answer(self, request: Any, context: Any) -> Any:
         """Run a method with one response."""
         failure: DioptraError
         with self._bound(context):
             try:
-                self._authenticate(context)
+                await self._admit(context)
                 return await self._function(request, context)
             except Exception as error:  # noqa: BLE001 - everything becomes a status
                 failure = _judge(error)
@@ -82,7 +83,7 @@ class _Call:
         failure: DioptraError
         with self._bound(context):
             try:
-                self._authenticate(context)
+                await self._admit(context)
                 result = self._function(request, context)
                 if inspect.isasyncgen(result):
                     async with aclosing(result):
@@ -107,17 +108,19 @@ class _Call:
         finally:
             structlog.contextvars.clear_contextvars()
 
-    def _authenticate(self, context: Any) -> None:
-        if self._digest is None:
-            return
+    async def _admit(self, context: Any) -> None:
+        """Let nobody call who may not; from here on the caller acts.
+
+        Raises:
+            UnauthenticatedError, PermissionDeniedError: The caller may not.
+        """
         value = dict(context.invocation_metadata() or ()).get("authorization", "")
-        scheme, _, token = str(value).partition(" ")
-        if scheme.lower() != "bearer":
-            raise UnauthenticatedError(
-                "this controller wants a token: send metadata `authorization: Bearer TOKEN`"
-            )
-        if not hmac.compare_digest(_digest(token.strip()), self._digest):
-            raise UnauthenticatedError("the token is wrong; it is in the controller's token file")
+        caller = await self._verifier.identify(str(value))
+        structlog.contextvars.bind_contextvars(subject=caller.subject)
+        rule = rules.find_rule(self._method)
+        rules.check(rule, caller)
+        # What runners report concerns the jobs of all groups.
+        act_as(CONTROLLER if rule.for_runners else caller)
 
 
 def _judge(error: Exception) -> DioptraError:
@@ -141,7 +144,3 @@ async def _abort(context: Any, failure: DioptraError) -> None:
 
 def _arity(streaming: bool) -> str:
     return "stream" if streaming else "unary"
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -78,6 +78,8 @@ def write_job(
         steps=[_write_step(step, now) for step in job.outline.steps] if job.outline else (),
         failure=None if now.failure is None else write_failure(now.failure),
         create_time=to_timestamp(job.create_time),
+        group=job.group,
+        owner=job.owner,
         start_time=_write_time(now.start_time),
         end_time=_write_time(now.end_time),
         sweep_id=job.sweep_id or 0,

@@ -37,7 +37,10 @@ class ParameterTypeServicer(pb_grpc.ParameterTypeServiceServicer):
             structure=_read_structure(request),
         )
         stored = await self._database.write(
-            parameter_types.put_checked, declared, mode=read_mode(request.mode)
+            parameter_types.put_checked,
+            declared,
+            mode=read_mode(request.mode),
+            group=request.group,
         )
         shown = await self._show(request.name, stored.number)
         return pb.PutParameterTypeResponse(parameter_type=shown, changed=stored.changed)

@@ -44,7 +44,9 @@ class PluginServicer(pb_grpc.PluginServiceServicer):
         type_names = frozenset(one.name for one in types)
         plugin, bundle = await asyncio.to_thread(_read, request, type_names)
         await self._put_bundle(bundle)
-        stored = await self._database.write(plugins.put, plugin, bundle.digest, mode=mode)
+        stored = await self._database.write(
+            plugins.put, plugin, bundle.digest, mode=mode, group=request.group
+        )
         await asyncio.to_thread(keep_stored, self._store, bundle)
         shown = await self._show(request.name, stored.number)
         return pb.PutPluginResponse(plugin=shown, changed=stored.changed)

@@ -78,6 +78,7 @@ class QueueServicer(pb_grpc.QueueServiceServicer):
             environment=write_environment(queue.settings.environment),
             max_started_jobs=queue.settings.max_started_jobs,
             priority=queue.settings.priority,
+            group=queue.group,
         )
 
 
@@ -89,7 +90,11 @@ def _create(
         request.request_id,
         method="CreateQueue",
         content=request.SerializeToString(deterministic=True),
-        create=lambda: queues.create(connection, request.name, _read_settings(request)).name,
+        create=lambda: (
+            queues.create(
+                connection, request.name, _read_settings(request), group=request.group
+            ).name
+        ),
     )
     return _get(connection, name)
 

@@ -76,7 +76,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         prepared = await asyncio.to_thread(
             self._prepare, project, known, _STRATEGIES[request.strategy]
         )
-        done = await self._database.write(_store, request.request_id, content, prepared)
+        done = await self._database.write(_store, request, content, prepared)
         for item in prepared.plugins:
             await asyncio.to_thread(keep_stored, self._store, item.bundle)
         return done, prepared.warnings
@@ -109,15 +109,21 @@ def _digest(request: pb.ImportResourcesRequest) -> bytes:
 
 def _store(
     connection: sqlalchemy.Connection,
-    request_id: str,
+    request: pb.ImportResourcesRequest,
     content: bytes,
     prepared: Registration,
 ) -> list[Registered]:
     def create() -> str:
-        done = registration.apply(connection, prepared)
+        done = registration.apply(connection, prepared, group=request.group)
         return json.dumps([[one.kind, one.name, one.number, one.outcome] for one in done])
 
-    result = once(connection, request_id, method="ImportResources", content=content, create=create)
+    result = once(
+        connection,
+        request.request_id,
+        method="ImportResources",
+        content=content,
+        create=create,
+    )
     return [
         Registered(kind=kind, name=name, number=number, outcome=Outcome(outcome))
         for kind, name, number, outcome in json.loads(result)

@@ -8,6 +8,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.rpc.interceptors import GuardInterceptor
 from dioptra_controller.settings import split_address
 from dioptra_ray.errors import UnavailableError
@@ -53,11 +54,11 @@ class Server:
 
     Args:
         services: What it offers besides health and reflection.
-        token: Bearer token of every call, None for none.
+        verifier: Knows callers by their tokens.
     """
 
-    def __init__(self, services: Iterable[Service], *, token: str | None) -> None:
-        self._server = grpc.aio.server(interceptors=[GuardInterceptor(token)], options=_OPTIONS)
+    def __init__(self, services: Iterable[Service], *, verifier: Verifier) -> None:
+        self._server = grpc.aio.server(interceptors=[GuardInterceptor(verifier)], options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._names = ["", *(service.name for service in services)]
         for service in services:

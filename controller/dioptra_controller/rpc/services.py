@@ -1,7 +1,9 @@
 """Every service of the controller with the servicer that answers for it."""
 
+from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts.collector import Collector
 from dioptra_controller.database.engine import Database
+from dioptra_controller.rpc.access import AccessServicer
 from dioptra_controller.rpc.artifacts import ArtifactServicer
 from dioptra_controller.rpc.cluster import ClusterServicer
 from dioptra_controller.rpc.entrypoints import EntrypointServicer
@@ -17,6 +19,7 @@ from dioptra_controller.rpc.server import Service
 from dioptra_controller.rpc.sweeps import SweepServicer
 from dioptra_controller.scheduling.hub import Hub
 from dioptra_controller.settings import Settings
+from dioptra_ray.api.controller.v1 import access_service_pb2_grpc as access_grpc
 from dioptra_ray.api.controller.v1 import artifact_service_pb2_grpc as artifact_grpc
 from dioptra_ray.api.controller.v1 import cluster_service_pb2_grpc as cluster_grpc
 from dioptra_ray.api.controller.v1 import entrypoint_service_pb2_grpc as entrypoint_grpc
@@ -34,15 +37,22 @@ from dioptra_ray.store import ArtifactStore
 _PACKAGE = "dioptra_ray.api.controller.v1"
 
 
-def make_services(
+def make_services(  # noqa: PLR0913 - one argument a part
     database: Database,
     store: ArtifactStore,
     hub: Hub,
+    *,
     collector: Collector,
     settings: Settings,
+    verifier: Verifier,
 ) -> list[Service]:
     """Make every servicer over one database and one store."""
     return [
+        Service(
+            name=f"{_PACKAGE}.AccessService",
+            servicer=AccessServicer(database, verifier),
+            add=access_grpc.add_AccessServiceServicer_to_server,
+        ),
         Service(
             name=f"{_PACKAGE}.ArtifactService",
             servicer=ArtifactServicer(

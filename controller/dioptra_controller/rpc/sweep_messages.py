@@ -53,6 +53,8 @@ def write_sweep(sweep: SweepRecord) -> pb.Sweep:
         failed=sweep.failed,
         cancelled=sweep.cancelled,
         create_time=to_timestamp(sweep.create_time),
+        group=sweep.group,
+        owner=sweep.owner,
         end_time=None if sweep.end_time is None else to_timestamp(sweep.end_time),
         dimensions=sweep.dimensions,
         swaps=sweep.swaps,

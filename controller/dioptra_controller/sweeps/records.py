@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from dioptra_controller import paging
+from dioptra_controller.access import checks
+from dioptra_controller.access.caller import Role
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.jobs import sweep_counts
@@ -53,6 +55,8 @@ class SweepRecord:
     end_time: dt.datetime | None
     dimensions: tuple[str, ...]
     swaps: Mapping[str, str]
+    group: str
+    owner: str
 
     @property
     def queued(self) -> int:
@@ -73,7 +77,7 @@ def get(connection: sa.Connection, sweep_id: int, spaces: Spaces) -> SweepRecord
     """
     query = sa.select(*_COLUMNS).where(SWEEPS.c.id == sweep_id)
     row = connection.execute(query).one_or_none()
-    if row is None:
+    if row is None or not checks.is_visible(row.group_name):
         raise not_found(sweep_id)
     return _read(connection, row, spaces)
 
@@ -85,6 +89,7 @@ def list_page(
     size = paging.page_size(page.size)
     after = paging.decode(page.token, "sweeps")
     query = sa.select(*_COLUMNS).order_by(SWEEPS.c.id.desc()).limit(size + 1)
+    query = query.where(checks.visible(SWEEPS.c.group_name))
     if after is not None:
         query = query.where(SWEEPS.c.id < after[0])
     rows = [_read(connection, row, spaces) for row in connection.execute(query).all()]
@@ -96,17 +101,21 @@ def cancel_sweep(connection: sa.Connection, sweep_id: int, *, now: dt.datetime) 
 
     Raises:
         NotFoundError: There is no such sweep.
+        PermissionDeniedError: The caller may not submit to its group.
         PreconditionError: It has finished already.
     """
+    query = sa.select(SWEEPS.c.group_name).where(SWEEPS.c.id == sweep_id)
+    group = connection.execute(query).scalar_one_or_none()
+    if group is None or not checks.is_visible(group):
+        raise not_found(sweep_id)
+    checks.require(Role.SUBMITTER, group)
     # Jobs are locked before their sweep, as everywhere.
     ledger = Ledger(connection, now)
     waiting = (JobState.QUEUED.value, JobState.STARTED.value)
     jobs = ledger.open_where((JOBS.c.sweep_id == sweep_id) & JOBS.c.state.in_(waiting))
     columns = (SWEEPS.c.state, SWEEPS.c.cancel_requested)
-    query = sa.select(*columns).where(SWEEPS.c.id == sweep_id).with_for_update()
-    sweep = connection.execute(query).one_or_none()
-    if sweep is None:
-        raise not_found(sweep_id)
+    locked = sa.select(*columns).where(SWEEPS.c.id == sweep_id).with_for_update()
+    sweep = connection.execute(locked).one()
     if sweep.state == SweepState.FINISHED.value:
         raise PreconditionError(f"sweep {sweep_id} has finished already", sweep=str(sweep_id))
     if sweep.cancel_requested:
@@ -154,4 +163,6 @@ def _read(connection: sa.Connection, row: Any, spaces: Spaces) -> SweepRecord:
         end_time=row.end_time,
         dimensions=spaces.get(connection, row.id).names,
         swaps=json.loads(row.swaps),
+        group=row.group_name,
+        owner=row.owner or "",
     )

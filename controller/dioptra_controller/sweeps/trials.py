@@ -25,6 +25,8 @@ _SHARED = (
     "description",
     "artifact_inputs",
     "timeout_seconds",
+    "group_name",
+    "owner",
 )
 _COLUMNS = (
     *(SWEEPS.c[name] for name in _SHARED),

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from google.rpc import status_pb2
 
 from dioptra_controller import __version__
+from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts import catalog
 from dioptra_controller.database import tables  # noqa: F401 - fills METADATA
 from dioptra_controller.database.engine import Database
@@ -139,7 +140,9 @@ class Deployment:
 
     async def start(self) -> None:
         await self.hub.start(lease_seconds=30.0)
-        self.server = grpc.aio.server(interceptors=[GuardInterceptor(None)])
+        self.server = grpc.aio.server(
+            interceptors=[GuardInterceptor(Verifier(self.database, None))]
+        )
         job_grpc.add_JobServiceServicer_to_server(
             JobServicer(self.database, self.hub, self.store), self.server
         )

@@ -49,6 +49,7 @@ class Artifact(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     DIRECTORIES_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     name: _builtins.str
@@ -77,6 +78,8 @@ class Artifact(_message.Message):
     """Where its bytes lie."""
     description: _builtins.str
     """Free text."""
+    group: _builtins.str
+    """Group that it belongs to."""
     @_builtins.property
     def outputs(self) -> _containers.RepeatedCompositeFieldContainer[_plugin_pb2.TypedName]:
         """What reading it provides, in order."""
@@ -124,10 +127,11 @@ class Artifact(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         directories: _abc.Iterable[_builtins.str] | None = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "directories", b"directories", "entrypoint", b"entrypoint", "files", b"files", "id", b"id", "is_directory", b"is_directory", "job_id", b"job_id", "name", b"name", "output", b"output", "outputs", b"outputs", "plugin_digest", b"plugin_digest", "size", b"size", "step", b"step", "tags", b"tags", "task", b"task", "uri", b"uri"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "directories", b"directories", "entrypoint", b"entrypoint", "files", b"files", "group", b"group", "id", b"id", "is_directory", b"is_directory", "job_id", b"job_id", "name", b"name", "output", b"output", "outputs", b"outputs", "plugin_digest", b"plugin_digest", "size", b"size", "step", b"step", "tags", b"tags", "task", b"task", "uri", b"uri"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,6 +585,7 @@ class UploadArtifactHeader(_message.Message):
     IS_DIRECTORY_FIELD_NUMBER: _builtins.int
     BASENAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     name: _builtins.str
@@ -593,6 +598,8 @@ class UploadArtifactHeader(_message.Message):
     """Name of the file or directory."""
     description: _builtins.str
     """Free text."""
+    group: _builtins.str
+    """Group that it will belong to; empty for the caller's own."""
     def __init__(
         self,
         *,
@@ -602,10 +609,11 @@ class UploadArtifactHeader(_message.Message):
         is_directory: _builtins.bool = ...,
         basename: _builtins.str = ...,
         description: _builtins.str = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "description", b"description", "is_directory", b"is_directory", "name", b"name", "request_id", b"request_id", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basename", b"basename", "description", b"description", "group", b"group", "is_directory", b"is_directory", "name", b"name", "request_id", b"request_id", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from dioptra_ray.api.types.v1 import value_pb2 as dioptra__ray_dot_api_dot_types
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.dioptra_ray/api/controller/v1/entrypoint.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a*dioptra_ray/api/controller/v1/plugin.proto\x1a$dioptra_ray/api/types/v1/issue.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x04\n\nEntrypoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x05\x12\x46\n\nparameters\x18\x04 \x03(\x0b\x32\x32.dioptra_ray.api.controller.v1.EntrypointParameter\x12M\n\x13\x61rtifact_parameters\x18\x05 \x03(\x0b\x32\x30.dioptra_ray.api.controller.v1.ArtifactParameter\x12\x18\n\x10\x61rtifact_outputs\x18\x06 \x03(\t\x12\r\n\x05steps\x18\x07 \x03(\t\x12\x39\n\x07plugins\x18\x08 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.PluginPin\x12\x0e\n\x06source\x18\t \x01(\t\x12\x13\n\x0bsource_file\x18\n \x01(\t\x12\x18\n\x10\x64\x65scription_json\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\r \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05swaps\x18\x0f \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Swap\"%\n\x04Swap\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"i\n\x13\x45ntrypointParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x36\n\rdefault_value\x18\x03 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value\"\\\n\x11\x41rtifactParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x39\n\x07outputs\x18\x02 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\"T\n\tPluginPin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x17\n\x0fnewest_snapshot\x18\x04 \x01(\x05\"\xcc\x01\n\x0f\x45ntrypointDraft\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x13\n\x0bsource_file\x18\x04 \x01(\t\x12\x0f\n\x07plugins\x18\x05 \x03(\t\x12/\n\x06issues\x18\x06 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.dioptra_ray/api/controller/v1/entrypoint.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a*dioptra_ray/api/controller/v1/plugin.proto\x1a$dioptra_ray/api/types/v1/issue.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x04\n\nEntrypoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x05\x12\x46\n\nparameters\x18\x04 \x03(\x0b\x32\x32.dioptra_ray.api.controller.v1.EntrypointParameter\x12M\n\x13\x61rtifact_parameters\x18\x05 \x03(\x0b\x32\x30.dioptra_ray.api.controller.v1.ArtifactParameter\x12\x18\n\x10\x61rtifact_outputs\x18\x06 \x03(\t\x12\r\n\x05steps\x18\x07 \x03(\t\x12\x39\n\x07plugins\x18\x08 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.PluginPin\x12\x0e\n\x06source\x18\t \x01(\t\x12\x13\n\x0bsource_file\x18\n \x01(\t\x12\x18\n\x10\x64\x65scription_json\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\r \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05swaps\x18\x0f \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Swap\x12\r\n\x05group\x18\x10 \x01(\t\"%\n\x04Swap\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"i\n\x13\x45ntrypointParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x36\n\rdefault_value\x18\x03 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value\"\\\n\x11\x41rtifactParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x39\n\x07outputs\x18\x02 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\"T\n\tPluginPin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x17\n\x0fnewest_snapshot\x18\x04 \x01(\x05\"\xcc\x01\n\x0f\x45ntrypointDraft\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x13\n\x0bsource_file\x18\x04 \x01(\t\x12\x0f\n\x07plugins\x18\x05 \x03(\t\x12/\n\x06issues\x18\x06 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dioptra_ray.api.controller.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENTRYPOINT']._serialized_start=235
-  _globals['_ENTRYPOINT']._serialized_end=778
-  _globals['_SWAP']._serialized_start=780
-  _globals['_SWAP']._serialized_end=817
-  _globals['_ENTRYPOINTPARAMETER']._serialized_start=819
-  _globals['_ENTRYPOINTPARAMETER']._serialized_end=924
-  _globals['_ARTIFACTPARAMETER']._serialized_start=926
-  _globals['_ARTIFACTPARAMETER']._serialized_end=1018
-  _globals['_PLUGINPIN']._serialized_start=1020
-  _globals['_PLUGINPIN']._serialized_end=1104
-  _globals['_ENTRYPOINTDRAFT']._serialized_start=1107
-  _globals['_ENTRYPOINTDRAFT']._serialized_end=1311
+  _globals['_ENTRYPOINT']._serialized_end=793
+  _globals['_SWAP']._serialized_start=795
+  _globals['_SWAP']._serialized_end=832
+  _globals['_ENTRYPOINTPARAMETER']._serialized_start=834
+  _globals['_ENTRYPOINTPARAMETER']._serialized_end=939
+  _globals['_ARTIFACTPARAMETER']._serialized_start=941
+  _globals['_ARTIFACTPARAMETER']._serialized_end=1033
+  _globals['_PLUGINPIN']._serialized_start=1035
+  _globals['_PLUGINPIN']._serialized_end=1119
+  _globals['_ENTRYPOINTDRAFT']._serialized_start=1122
+  _globals['_ENTRYPOINTDRAFT']._serialized_end=1326
 # @@protoc_insertion_point(module_scope)

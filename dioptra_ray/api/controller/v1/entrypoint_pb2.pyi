@@ -43,6 +43,7 @@ class Entrypoint(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     SWAPS_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     description: _builtins.str
@@ -55,6 +56,8 @@ class Entrypoint(_message.Message):
     """Name of that text's file."""
     description_json: _builtins.str
     """The whole description (types, parameters, tasks, graph, ...) as canonical JSON."""
+    group: _builtins.str
+    """Group that it belongs to."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntrypointParameter]:
         """Its parameters, in declaration order."""
@@ -109,10 +112,11 @@ class Entrypoint(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         swaps: _abc.Iterable[Global___Swap] | None = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_outputs", b"artifact_outputs", "artifact_parameters", b"artifact_parameters", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "description_json", b"description_json", "name", b"name", "parameters", b"parameters", "plugins", b"plugins", "snapshot", b"snapshot", "source", b"source", "source_file", b"source_file", "steps", b"steps", "swaps", b"swaps", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_outputs", b"artifact_outputs", "artifact_parameters", b"artifact_parameters", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "description_json", b"description_json", "group", b"group", "name", b"name", "parameters", b"parameters", "plugins", b"plugins", "snapshot", b"snapshot", "source", b"source", "source_file", b"source_file", "steps", b"steps", "swaps", b"swaps", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from dioptra_ray.api.controller.v1 import resource_pb2 as dioptra__ray_dot_api_d
 from dioptra_ray.api.types.v1 import issue_pb2 as dioptra__ray_dot_api_dot_types_dot_v1_dot_issue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6dioptra_ray/api/controller/v1/entrypoint_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a.dioptra_ray/api/controller/v1/entrypoint.proto\x1a,dioptra_ray/api/controller/v1/resource.proto\x1a$dioptra_ray/api/types/v1/issue.proto\"\xa5\x01\n\x14PutEntrypointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x13\n\x0bsource_file\x18\x04 \x01(\t\x12\x0f\n\x07plugins\x18\x05 \x03(\t\x12\x34\n\x04mode\x18\x06 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\"\x9a\x01\n\x15PutEntrypointResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue\"6\n\x14GetEntrypointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"V\n\x15GetEntrypointResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\"\x7f\n\x16ListEntrypointsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"r\n\x17ListEntrypointsResponse\x12>\n\x0b\x65ntrypoints\x18\x01 \x03(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x15SyncEntrypointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07plugins\x18\x02 \x03(\t\"\x9b\x01\n\x16SyncEntrypointResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue\"t\n\x19PutEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x13\n\x0bsource_file\x18\x04 \x01(\t\x12\x0f\n\x07plugins\x18\x05 \x03(\t\"[\n\x1aPutEntrypointDraftResponse\x12=\n\x05\x64raft\x18\x01 \x01(\x0b\x32..dioptra_ray.api.controller.v1.EntrypointDraft\")\n\x19GetEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"[\n\x1aGetEntrypointDraftResponse\x12=\n\x05\x64raft\x18\x01 \x01(\x0b\x32..dioptra_ray.api.controller.v1.EntrypointDraft\"T\n\x1bListEntrypointDraftsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\"w\n\x1cListEntrypointDraftsResponse\x12>\n\x06\x64rafts\x18\x01 \x03(\x0b\x32..dioptra_ray.api.controller.v1.EntrypointDraft\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x1c\x44\x65leteEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x1d\x44\x65leteEntrypointDraftResponse\"-\n\x1dPublishEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa3\x01\n\x1ePublishEntrypointDraftResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue2\xf8\t\n\x11\x45ntrypointService\x12z\n\rPutEntrypoint\x12\x33.dioptra_ray.api.controller.v1.PutEntrypointRequest\x1a\x34.dioptra_ray.api.controller.v1.PutEntrypointResponse\x12\x7f\n\rGetEntrypoint\x12\x33.dioptra_ray.api.controller.v1.GetEntrypointRequest\x1a\x34.dioptra_ray.api.controller.v1.GetEntrypointResponse\"\x03\x90\x02\x01\x12\x85\x01\n\x0fListEntrypoints\x12\x35.dioptra_ray.api.controller.v1.ListEntrypointsRequest\x1a\x36.dioptra_ray.api.controller.v1.ListEntrypointsResponse\"\x03\x90\x02\x01\x12}\n\x0eSyncEntrypoint\x12\x34.dioptra_ray.api.controller.v1.SyncEntrypointRequest\x1a\x35.dioptra_ray.api.controller.v1.SyncEntrypointResponse\x12\x89\x01\n\x12PutEntrypointDraft\x12\x38.dioptra_ray.api.controller.v1.PutEntrypointDraftRequest\x1a\x39.dioptra_ray.api.controller.v1.PutEntrypointDraftResponse\x12\x8e\x01\n\x12GetEntrypointDraft\x12\x38.dioptra_ray.api.controller.v1.GetEntrypointDraftRequest\x1a\x39.dioptra_ray.api.controller.v1.GetEntrypointDraftResponse\"\x03\x90\x02\x01\x12\x94\x01\n\x14ListEntrypointDrafts\x12:.dioptra_ray.api.controller.v1.ListEntrypointDraftsRequest\x1a;.dioptra_ray.api.controller.v1.ListEntrypointDraftsResponse\"\x03\x90\x02\x01\x12\x92\x01\n\x15\x44\x65leteEntrypointDraft\x12;.dioptra_ray.api.controller.v1.DeleteEntrypointDraftRequest\x1a<.dioptra_ray.api.controller.v1.DeleteEntrypointDraftResponse\x12\x95\x01\n\x16PublishEntrypointDraft\x12<.dioptra_ray.api.controller.v1.PublishEntrypointDraftRequest\x1a=.dioptra_ray.api.controller.v1.PublishEntrypointDraftResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6dioptra_ray/api/controller/v1/entrypoint_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a.dioptra_ray/api/controller/v1/entrypoint.proto\x1a,dioptra_ray/api/controller/v1/resource.proto\x1a$dioptra_ray/api/types/v1/issue.proto\"\xb4\x01\n\x14PutEntrypointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x13\n\x0bsource_file\x18\x04 \x01(\t\x12\x0f\n\x07plugins\x18\x05 \x03(\t\x12\x34\n\x04mode\x18\x06 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\x12\r\n\x05group\x18\x07 \x01(\t\"\x9a\x01\n\x15PutEntrypointResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue\"6\n\x14GetEntrypointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"V\n\x15GetEntrypointResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\"\x7f\n\x16ListEntrypointsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"r\n\x17ListEntrypointsResponse\x12>\n\x0b\x65ntrypoints\x18\x01 \x03(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x15SyncEntrypointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07plugins\x18\x02 \x03(\t\"\x9b\x01\n\x16SyncEntrypointResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue\"\x83\x01\n\x19PutEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x13\n\x0bsource_file\x18\x04 \x01(\t\x12\x0f\n\x07plugins\x18\x05 \x03(\t\x12\r\n\x05group\x18\x06 \x01(\t\"[\n\x1aPutEntrypointDraftResponse\x12=\n\x05\x64raft\x18\x01 \x01(\x0b\x32..dioptra_ray.api.controller.v1.EntrypointDraft\")\n\x19GetEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"[\n\x1aGetEntrypointDraftResponse\x12=\n\x05\x64raft\x18\x01 \x01(\x0b\x32..dioptra_ray.api.controller.v1.EntrypointDraft\"T\n\x1bListEntrypointDraftsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\"w\n\x1cListEntrypointDraftsResponse\x12>\n\x06\x64rafts\x18\x01 \x03(\x0b\x32..dioptra_ray.api.controller.v1.EntrypointDraft\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x1c\x44\x65leteEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x1d\x44\x65leteEntrypointDraftResponse\"-\n\x1dPublishEntrypointDraftRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xa3\x01\n\x1ePublishEntrypointDraftResponse\x12=\n\nentrypoint\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Entrypoint\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\x12\x31\n\x08warnings\x18\x03 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue2\xf8\t\n\x11\x45ntrypointService\x12z\n\rPutEntrypoint\x12\x33.dioptra_ray.api.controller.v1.PutEntrypointRequest\x1a\x34.dioptra_ray.api.controller.v1.PutEntrypointResponse\x12\x7f\n\rGetEntrypoint\x12\x33.dioptra_ray.api.controller.v1.GetEntrypointRequest\x1a\x34.dioptra_ray.api.controller.v1.GetEntrypointResponse\"\x03\x90\x02\x01\x12\x85\x01\n\x0fListEntrypoints\x12\x35.dioptra_ray.api.controller.v1.ListEntrypointsRequest\x1a\x36.dioptra_ray.api.controller.v1.ListEntrypointsResponse\"\x03\x90\x02\x01\x12}\n\x0eSyncEntrypoint\x12\x34.dioptra_ray.api.controller.v1.SyncEntrypointRequest\x1a\x35.dioptra_ray.api.controller.v1.SyncEntrypointResponse\x12\x89\x01\n\x12PutEntrypointDraft\x12\x38.dioptra_ray.api.controller.v1.PutEntrypointDraftRequest\x1a\x39.dioptra_ray.api.controller.v1.PutEntrypointDraftResponse\x12\x8e\x01\n\x12GetEntrypointDraft\x12\x38.dioptra_ray.api.controller.v1.GetEntrypointDraftRequest\x1a\x39.dioptra_ray.api.controller.v1.GetEntrypointDraftResponse\"\x03\x90\x02\x01\x12\x94\x01\n\x14ListEntrypointDrafts\x12:.dioptra_ray.api.controller.v1.ListEntrypointDraftsRequest\x1a;.dioptra_ray.api.controller.v1.ListEntrypointDraftsResponse\"\x03\x90\x02\x01\x12\x92\x01\n\x15\x44\x65leteEntrypointDraft\x12;.dioptra_ray.api.controller.v1.DeleteEntrypointDraftRequest\x1a<.dioptra_ray.api.controller.v1.DeleteEntrypointDraftResponse\x12\x95\x01\n\x16PublishEntrypointDraft\x12<.dioptra_ray.api.controller.v1.PublishEntrypointDraftRequest\x1a=.dioptra_ray.api.controller.v1.PublishEntrypointDraftResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,41 +43,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRYPOINTSERVICE'].methods_by_name['ListEntrypointDrafts']._loaded_options = None
   _globals['_ENTRYPOINTSERVICE'].methods_by_name['ListEntrypointDrafts']._serialized_options = b'\220\002\001'
   _globals['_PUTENTRYPOINTREQUEST']._serialized_start=222
-  _globals['_PUTENTRYPOINTREQUEST']._serialized_end=387
-  _globals['_PUTENTRYPOINTRESPONSE']._serialized_start=390
-  _globals['_PUTENTRYPOINTRESPONSE']._serialized_end=544
-  _globals['_GETENTRYPOINTREQUEST']._serialized_start=546
-  _globals['_GETENTRYPOINTREQUEST']._serialized_end=600
-  _globals['_GETENTRYPOINTRESPONSE']._serialized_start=602
-  _globals['_GETENTRYPOINTRESPONSE']._serialized_end=688
-  _globals['_LISTENTRYPOINTSREQUEST']._serialized_start=690
-  _globals['_LISTENTRYPOINTSREQUEST']._serialized_end=817
-  _globals['_LISTENTRYPOINTSRESPONSE']._serialized_start=819
-  _globals['_LISTENTRYPOINTSRESPONSE']._serialized_end=933
-  _globals['_SYNCENTRYPOINTREQUEST']._serialized_start=935
-  _globals['_SYNCENTRYPOINTREQUEST']._serialized_end=989
-  _globals['_SYNCENTRYPOINTRESPONSE']._serialized_start=992
-  _globals['_SYNCENTRYPOINTRESPONSE']._serialized_end=1147
-  _globals['_PUTENTRYPOINTDRAFTREQUEST']._serialized_start=1149
-  _globals['_PUTENTRYPOINTDRAFTREQUEST']._serialized_end=1265
-  _globals['_PUTENTRYPOINTDRAFTRESPONSE']._serialized_start=1267
-  _globals['_PUTENTRYPOINTDRAFTRESPONSE']._serialized_end=1358
-  _globals['_GETENTRYPOINTDRAFTREQUEST']._serialized_start=1360
-  _globals['_GETENTRYPOINTDRAFTREQUEST']._serialized_end=1401
-  _globals['_GETENTRYPOINTDRAFTRESPONSE']._serialized_start=1403
-  _globals['_GETENTRYPOINTDRAFTRESPONSE']._serialized_end=1494
-  _globals['_LISTENTRYPOINTDRAFTSREQUEST']._serialized_start=1496
-  _globals['_LISTENTRYPOINTDRAFTSREQUEST']._serialized_end=1580
-  _globals['_LISTENTRYPOINTDRAFTSRESPONSE']._serialized_start=1582
-  _globals['_LISTENTRYPOINTDRAFTSRESPONSE']._serialized_end=1701
-  _globals['_DELETEENTRYPOINTDRAFTREQUEST']._serialized_start=1703
-  _globals['_DELETEENTRYPOINTDRAFTREQUEST']._serialized_end=1747
-  _globals['_DELETEENTRYPOINTDRAFTRESPONSE']._serialized_start=1749
-  _globals['_DELETEENTRYPOINTDRAFTRESPONSE']._serialized_end=1780
-  _globals['_PUBLISHENTRYPOINTDRAFTREQUEST']._serialized_start=1782
-  _globals['_PUBLISHENTRYPOINTDRAFTREQUEST']._serialized_end=1827
-  _globals['_PUBLISHENTRYPOINTDRAFTRESPONSE']._serialized_start=1830
-  _globals['_PUBLISHENTRYPOINTDRAFTRESPONSE']._serialized_end=1993
-  _globals['_ENTRYPOINTSERVICE']._serialized_start=1996
-  _globals['_ENTRYPOINTSERVICE']._serialized_end=3268
+  _globals['_PUTENTRYPOINTREQUEST']._serialized_end=402
+  _globals['_PUTENTRYPOINTRESPONSE']._serialized_start=405
+  _globals['_PUTENTRYPOINTRESPONSE']._serialized_end=559
+  _globals['_GETENTRYPOINTREQUEST']._serialized_start=561
+  _globals['_GETENTRYPOINTREQUEST']._serialized_end=615
+  _globals['_GETENTRYPOINTRESPONSE']._serialized_start=617
+  _globals['_GETENTRYPOINTRESPONSE']._serialized_end=703
+  _globals['_LISTENTRYPOINTSREQUEST']._serialized_start=705
+  _globals['_LISTENTRYPOINTSREQUEST']._serialized_end=832
+  _globals['_LISTENTRYPOINTSRESPONSE']._serialized_start=834
+  _globals['_LISTENTRYPOINTSRESPONSE']._serialized_end=948
+  _globals['_SYNCENTRYPOINTREQUEST']._serialized_start=950
+  _globals['_SYNCENTRYPOINTREQUEST']._serialized_end=1004
+  _globals['_SYNCENTRYPOINTRESPONSE']._serialized_start=1007
+  _globals['_SYNCENTRYPOINTRESPONSE']._serialized_end=1162
+  _globals['_PUTENTRYPOINTDRAFTREQUEST']._serialized_start=1165
+  _globals['_PUTENTRYPOINTDRAFTREQUEST']._serialized_end=1296
+  _globals['_PUTENTRYPOINTDRAFTRESPONSE']._serialized_start=1298
+  _globals['_PUTENTRYPOINTDRAFTRESPONSE']._serialized_end=1389
+  _globals['_GETENTRYPOINTDRAFTREQUEST']._serialized_start=1391
+  _globals['_GETENTRYPOINTDRAFTREQUEST']._serialized_end=1432
+  _globals['_GETENTRYPOINTDRAFTRESPONSE']._serialized_start=1434
+  _globals['_GETENTRYPOINTDRAFTRESPONSE']._serialized_end=1525
+  _globals['_LISTENTRYPOINTDRAFTSREQUEST']._serialized_start=1527
+  _globals['_LISTENTRYPOINTDRAFTSREQUEST']._serialized_end=1611
+  _globals['_LISTENTRYPOINTDRAFTSRESPONSE']._serialized_start=1613
+  _globals['_LISTENTRYPOINTDRAFTSRESPONSE']._serialized_end=1732
+  _globals['_DELETEENTRYPOINTDRAFTREQUEST']._serialized_start=1734
+  _globals['_DELETEENTRYPOINTDRAFTREQUEST']._serialized_end=1778
+  _globals['_DELETEENTRYPOINTDRAFTRESPONSE']._serialized_start=1780
+  _globals['_DELETEENTRYPOINTDRAFTRESPONSE']._serialized_end=1811
+  _globals['_PUBLISHENTRYPOINTDRAFTREQUEST']._serialized_start=1813
+  _globals['_PUBLISHENTRYPOINTDRAFTREQUEST']._serialized_end=1858
+  _globals['_PUBLISHENTRYPOINTDRAFTRESPONSE']._serialized_start=1861
+  _globals['_PUBLISHENTRYPOINTDRAFTRESPONSE']._serialized_end=2024
+  _globals['_ENTRYPOINTSERVICE']._serialized_start=2027
+  _globals['_ENTRYPOINTSERVICE']._serialized_end=3299
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class PutEntrypointRequest(_message.Message):
     SOURCE_FILE_FIELD_NUMBER: _builtins.int
     PLUGINS_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The entrypoint's name."""
     description: _builtins.str
@@ -43,6 +44,8 @@ class PutEntrypointRequest(_message.Message):
     """Name of its file, for messages."""
     mode: _resource_pb2.PutMode.ValueType
     """Whether it may be new, or not."""
+    group: _builtins.str
+    """Group that it will belong to if it is new; empty for the caller's own."""
     @_builtins.property
     def plugins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Plugins to attach."""
@@ -56,10 +59,11 @@ class PutEntrypointRequest(_message.Message):
         source_file: _builtins.str = ...,
         plugins: _abc.Iterable[_builtins.str] | None = ...,
         mode: _resource_pb2.PutMode.ValueType = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "mode", b"mode", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "group", b"group", "mode", b"mode", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -292,6 +296,7 @@ class PutEntrypointDraftRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     SOURCE_FILE_FIELD_NUMBER: _builtins.int
     PLUGINS_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the entrypoint that it is for."""
     description: _builtins.str
@@ -300,6 +305,8 @@ class PutEntrypointDraftRequest(_message.Message):
     """The text."""
     source_file: _builtins.str
     """Name of its file, for messages."""
+    group: _builtins.str
+    """Group that it will belong to if it is new; empty for the caller's own."""
     @_builtins.property
     def plugins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Plugins to attach; they need not exist yet."""
@@ -312,10 +319,11 @@ class PutEntrypointDraftRequest(_message.Message):
         source: _builtins.str = ...,
         source_file: _builtins.str = ...,
         plugins: _abc.Iterable[_builtins.str] | None = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "group", b"group", "name", b"name", "plugins", b"plugins", "source", b"source", "source_file", b"source_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6dioptra_ray/api/controller/v1/experiment_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x01\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08snapshot\x18\x04 \x01(\x05\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x17\x43reateExperimentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"Y\n\x18\x43reateExperimentResponse\x12=\n\nexperiment\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Experiment\"$\n\x14GetExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"V\n\x15GetExperimentResponse\x12=\n\nexperiment\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Experiment\"\x7f\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"r\n\x17ListExperimentsResponse\x12>\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32).dioptra_ray.api.controller.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa2\x03\n\x11\x45xperimentService\x12\x83\x01\n\x10\x43reateExperiment\x12\x36.dioptra_ray.api.controller.v1.CreateExperimentRequest\x1a\x37.dioptra_ray.api.controller.v1.CreateExperimentResponse\x12\x7f\n\rGetExperiment\x12\x33.dioptra_ray.api.controller.v1.GetExperimentRequest\x1a\x34.dioptra_ray.api.controller.v1.GetExperimentResponse\"\x03\x90\x02\x01\x12\x85\x01\n\x0fListExperiments\x12\x35.dioptra_ray.api.controller.v1.ListExperimentsRequest\x1a\x36.dioptra_ray.api.controller.v1.ListExperimentsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n6dioptra_ray/api/controller/v1/experiment_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08snapshot\x18\x04 \x01(\x05\x12\x0c\n\x04tags\x18\x05 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05group\x18\x07 \x01(\t\"_\n\x17\x43reateExperimentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\t\"Y\n\x18\x43reateExperimentResponse\x12=\n\nexperiment\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Experiment\"$\n\x14GetExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"V\n\x15GetExperimentResponse\x12=\n\nexperiment\x18\x01 \x01(\x0b\x32).dioptra_ray.api.controller.v1.Experiment\"\x7f\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"r\n\x17ListExperimentsResponse\x12>\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32).dioptra_ray.api.controller.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa2\x03\n\x11\x45xperimentService\x12\x83\x01\n\x10\x43reateExperiment\x12\x36.dioptra_ray.api.controller.v1.CreateExperimentRequest\x1a\x37.dioptra_ray.api.controller.v1.CreateExperimentResponse\x12\x7f\n\rGetExperiment\x12\x33.dioptra_ray.api.controller.v1.GetExperimentRequest\x1a\x34.dioptra_ray.api.controller.v1.GetExperimentResponse\"\x03\x90\x02\x01\x12\x85\x01\n\x0fListExperiments\x12\x35.dioptra_ray.api.controller.v1.ListExperimentsRequest\x1a\x36.dioptra_ray.api.controller.v1.ListExperimentsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPERIMENTSERVICE'].methods_by_name['ListExperiments']._loaded_options = None
   _globals['_EXPERIMENTSERVICE'].methods_by_name['ListExperiments']._serialized_options = b'\220\002\001'
   _globals['_EXPERIMENT']._serialized_start=123
-  _globals['_EXPERIMENT']._serialized_end=300
-  _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=302
-  _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=382
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=384
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=473
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=475
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=511
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=513
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=599
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=601
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=728
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=730
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=844
-  _globals['_EXPERIMENTSERVICE']._serialized_start=847
-  _globals['_EXPERIMENTSERVICE']._serialized_end=1265
+  _globals['_EXPERIMENT']._serialized_end=315
+  _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=317
+  _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=412
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=414
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=503
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=505
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=541
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=543
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=629
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=631
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=758
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=760
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=874
+  _globals['_EXPERIMENTSERVICE']._serialized_start=877
+  _globals['_EXPERIMENTSERVICE']._serialized_end=1295
 # @@protoc_insertion_point(module_scope)

@@ -192,6 +192,8 @@ class Job(_message.Message):
     REUSED_STAGES_FIELD_NUMBER: _builtins.int
     SAVED_STAGES_FIELD_NUMBER: _builtins.int
     LAST_EVENT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     experiment: _builtins.str
@@ -224,6 +226,10 @@ class Job(_message.Message):
     """Seconds after the start at which it is stopped; 0 means no limit."""
     last_event_sequence: _builtins.int
     """Sequence of its newest event; 0 where the job is part of an event."""
+    group: _builtins.str
+    """Group that it belongs to: that of its experiment when it was submitted."""
+    owner: _builtins.str
+    """Who submitted it; empty if that is not known."""
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, _value_pb2.Value]:
         """Its parameters after coercion and defaults."""
@@ -304,10 +310,12 @@ class Job(_message.Message):
         reused_stages: _abc.Iterable[_builtins.str] | None = ...,
         saved_stages: _abc.Iterable[_builtins.str] | None = ...,
         last_event_sequence: _builtins.int = ...,
+        group: _builtins.str = ...,
+        owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "deleted", b"deleted", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "id", b"id", "last_event_sequence", b"last_event_sequence", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "reused_stages", b"reused_stages", "saved_stages", b"saved_stages", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_inputs", b"artifact_inputs", "artifacts", b"artifacts", "attempt", b"attempt", "create_time", b"create_time", "deleted", b"deleted", "description", b"description", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failure", b"failure", "group", b"group", "id", b"id", "last_event_sequence", b"last_event_sequence", "owner", b"owner", "parameters", b"parameters", "plan_digest", b"plan_digest", "queue", b"queue", "reason", b"reason", "retry_of", b"retry_of", "reused_stages", b"reused_stages", "saved_stages", b"saved_stages", "start_time", b"start_time", "state", b"state", "steps", b"steps", "swaps", b"swaps", "sweep_id", b"sweep_id", "timeout_seconds", b"timeout_seconds", "trial", b"trial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

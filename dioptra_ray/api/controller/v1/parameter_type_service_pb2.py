@@ -26,7 +26,7 @@ from dioptra_ray.api.controller.v1 import resource_pb2 as dioptra__ray_dot_api_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:dioptra_ray/api/controller/v1/parameter_type_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a,dioptra_ray/api/controller/v1/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x01\n\rParameterType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x16\n\x0estructure_json\x18\x03 \x01(\t\x12\x10\n\x08snapshot\x18\x04 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x17PutParameterTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x16\n\x0estructure_json\x18\x03 \x01(\t\x12\x34\n\x04mode\x18\x04 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\"q\n\x18PutParameterTypeResponse\x12\x44\n\x0eparameter_type\x18\x01 \x01(\x0b\x32,.dioptra_ray.api.controller.v1.ParameterType\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"9\n\x17GetParameterTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"`\n\x18GetParameterTypeResponse\x12\x44\n\x0eparameter_type\x18\x01 \x01(\x0b\x32,.dioptra_ray.api.controller.v1.ParameterType\"\x82\x01\n\x19ListParameterTypesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"|\n\x1aListParameterTypesResponse\x12\x45\n\x0fparameter_types\x18\x01 \x03(\x0b\x32,.dioptra_ray.api.controller.v1.ParameterType\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb8\x03\n\x14ParameterTypeService\x12\x83\x01\n\x10PutParameterType\x12\x36.dioptra_ray.api.controller.v1.PutParameterTypeRequest\x1a\x37.dioptra_ray.api.controller.v1.PutParameterTypeResponse\x12\x88\x01\n\x10GetParameterType\x12\x36.dioptra_ray.api.controller.v1.GetParameterTypeRequest\x1a\x37.dioptra_ray.api.controller.v1.GetParameterTypeResponse\"\x03\x90\x02\x01\x12\x8e\x01\n\x12ListParameterTypes\x12\x38.dioptra_ray.api.controller.v1.ListParameterTypesRequest\x1a\x39.dioptra_ray.api.controller.v1.ListParameterTypesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:dioptra_ray/api/controller/v1/parameter_type_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a,dioptra_ray/api/controller/v1/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n\rParameterType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x16\n\x0estructure_json\x18\x03 \x01(\t\x12\x10\n\x08snapshot\x18\x04 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05group\x18\x08 \x01(\t\"\x99\x01\n\x17PutParameterTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x16\n\x0estructure_json\x18\x03 \x01(\t\x12\x34\n\x04mode\x18\x04 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\x12\r\n\x05group\x18\x05 \x01(\t\"q\n\x18PutParameterTypeResponse\x12\x44\n\x0eparameter_type\x18\x01 \x01(\x0b\x32,.dioptra_ray.api.controller.v1.ParameterType\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"9\n\x17GetParameterTypeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"`\n\x18GetParameterTypeResponse\x12\x44\n\x0eparameter_type\x18\x01 \x01(\x0b\x32,.dioptra_ray.api.controller.v1.ParameterType\"\x82\x01\n\x19ListParameterTypesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"|\n\x1aListParameterTypesResponse\x12\x45\n\x0fparameter_types\x18\x01 \x03(\x0b\x32,.dioptra_ray.api.controller.v1.ParameterType\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xb8\x03\n\x14ParameterTypeService\x12\x83\x01\n\x10PutParameterType\x12\x36.dioptra_ray.api.controller.v1.PutParameterTypeRequest\x1a\x37.dioptra_ray.api.controller.v1.PutParameterTypeResponse\x12\x88\x01\n\x10GetParameterType\x12\x36.dioptra_ray.api.controller.v1.GetParameterTypeRequest\x1a\x37.dioptra_ray.api.controller.v1.GetParameterTypeResponse\"\x03\x90\x02\x01\x12\x8e\x01\n\x12ListParameterTypes\x12\x38.dioptra_ray.api.controller.v1.ListParameterTypesRequest\x1a\x39.dioptra_ray.api.controller.v1.ListParameterTypesResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,19 +38,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARAMETERTYPESERVICE'].methods_by_name['ListParameterTypes']._loaded_options = None
   _globals['_PARAMETERTYPESERVICE'].methods_by_name['ListParameterTypes']._serialized_options = b'\220\002\001'
   _globals['_PARAMETERTYPE']._serialized_start=173
-  _globals['_PARAMETERTYPE']._serialized_end=377
-  _globals['_PUTPARAMETERTYPEREQUEST']._serialized_start=380
-  _globals['_PUTPARAMETERTYPEREQUEST']._serialized_end=518
-  _globals['_PUTPARAMETERTYPERESPONSE']._serialized_start=520
-  _globals['_PUTPARAMETERTYPERESPONSE']._serialized_end=633
-  _globals['_GETPARAMETERTYPEREQUEST']._serialized_start=635
-  _globals['_GETPARAMETERTYPEREQUEST']._serialized_end=692
-  _globals['_GETPARAMETERTYPERESPONSE']._serialized_start=694
-  _globals['_GETPARAMETERTYPERESPONSE']._serialized_end=790
-  _globals['_LISTPARAMETERTYPESREQUEST']._serialized_start=793
-  _globals['_LISTPARAMETERTYPESREQUEST']._serialized_end=923
-  _globals['_LISTPARAMETERTYPESRESPONSE']._serialized_start=925
-  _globals['_LISTPARAMETERTYPESRESPONSE']._serialized_end=1049
-  _globals['_PARAMETERTYPESERVICE']._serialized_start=1052
-  _globals['_PARAMETERTYPESERVICE']._serialized_end=1492
+  _globals['_PARAMETERTYPE']._serialized_end=392
+  _globals['_PUTPARAMETERTYPEREQUEST']._serialized_start=395
+  _globals['_PUTPARAMETERTYPEREQUEST']._serialized_end=548
+  _globals['_PUTPARAMETERTYPERESPONSE']._serialized_start=550
+  _globals['_PUTPARAMETERTYPERESPONSE']._serialized_end=663
+  _globals['_GETPARAMETERTYPEREQUEST']._serialized_start=665
+  _globals['_GETPARAMETERTYPEREQUEST']._serialized_end=722
+  _globals['_GETPARAMETERTYPERESPONSE']._serialized_start=724
+  _globals['_GETPARAMETERTYPERESPONSE']._serialized_end=820
+  _globals['_LISTPARAMETERTYPESREQUEST']._serialized_start=823
+  _globals['_LISTPARAMETERTYPESREQUEST']._serialized_end=953
+  _globals['_LISTPARAMETERTYPESRESPONSE']._serialized_start=955
+  _globals['_LISTPARAMETERTYPESRESPONSE']._serialized_end=1079
+  _globals['_PARAMETERTYPESERVICE']._serialized_start=1082
+  _globals['_PARAMETERTYPESERVICE']._serialized_end=1522
 # @@protoc_insertion_point(module_scope)

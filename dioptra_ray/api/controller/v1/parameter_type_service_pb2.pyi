@@ -33,6 +33,7 @@ class ParameterType(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     description: _builtins.str
@@ -41,6 +42,8 @@ class ParameterType(_message.Message):
     """Its definition as JSON; "null" for a simple type."""
     snapshot: _builtins.int
     """Snapshot number, dense from 1; 0 for a built-in type."""
+    group: _builtins.str
+    """Group that it belongs to."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the snapshot was made; absent for a built-in type."""
@@ -63,10 +66,11 @@ class ParameterType(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "name", b"name", "snapshot", b"snapshot", "structure_json", b"structure_json", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "group", b"group", "name", b"name", "snapshot", b"snapshot", "structure_json", b"structure_json", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,6 +86,7 @@ class PutParameterTypeRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     STRUCTURE_JSON_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     description: _builtins.str
@@ -90,6 +95,8 @@ class PutParameterTypeRequest(_message.Message):
     """Its definition as JSON; empty or "null" for a simple type."""
     mode: _resource_pb2.PutMode.ValueType
     """Whether it may be new, or not."""
+    group: _builtins.str
+    """Group that it will belong to if it is new; empty for the caller's own."""
     def __init__(
         self,
         *,
@@ -97,10 +104,11 @@ class PutParameterTypeRequest(_message.Message):
         description: _builtins.str = ...,
         structure_json: _builtins.str = ...,
         mode: _resource_pb2.PutMode.ValueType = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "mode", b"mode", "name", b"name", "structure_json", b"structure_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "group", b"group", "mode", b"mode", "name", b"name", "structure_json", b"structure_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*dioptra_ray/api/controller/v1/plugin.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x03\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x38\n\x05\x66iles\x18\x05 \x03(\x0b\x32).dioptra_ray.api.controller.v1.PluginFile\x12\x43\n\x0e\x66unction_tasks\x18\x06 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.FunctionTask\x12\x43\n\x0e\x61rtifact_tasks\x18\x07 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactTask\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\t \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"(\n\nPluginFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"9\n\tTypedName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\"\xb9\x01\n\x0c\x46unctionTask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x66ile\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\x05\x12\x38\n\x06inputs\x18\x05 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\x12\x39\n\x07outputs\x18\x06 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\"\x7f\n\x0c\x41rtifactTask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x66ile\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\x05\x12\x39\n\x07outputs\x18\x05 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedNameb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*dioptra_ray/api/controller/v1/plugin.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x03\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x38\n\x05\x66iles\x18\x05 \x03(\x0b\x32).dioptra_ray.api.controller.v1.PluginFile\x12\x43\n\x0e\x66unction_tasks\x18\x06 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.FunctionTask\x12\x43\n\x0e\x61rtifact_tasks\x18\x07 \x03(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactTask\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04tags\x18\t \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05group\x18\x0b \x01(\t\"(\n\nPluginFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\"9\n\tTypedName\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\"\xb9\x01\n\x0c\x46unctionTask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x66ile\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\x05\x12\x38\n\x06inputs\x18\x05 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\x12\x39\n\x07outputs\x18\x06 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedName\"\x7f\n\x0c\x41rtifactTask\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x66ile\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\x05\x12\x39\n\x07outputs\x18\x05 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.TypedNameb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,13 +33,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dioptra_ray.api.controller.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PLUGIN']._serialized_start=111
-  _globals['_PLUGIN']._serialized_end=496
-  _globals['_PLUGINFILE']._serialized_start=498
-  _globals['_PLUGINFILE']._serialized_end=538
-  _globals['_TYPEDNAME']._serialized_start=540
-  _globals['_TYPEDNAME']._serialized_end=597
-  _globals['_FUNCTIONTASK']._serialized_start=600
-  _globals['_FUNCTIONTASK']._serialized_end=785
-  _globals['_ARTIFACTTASK']._serialized_start=787
-  _globals['_ARTIFACTTASK']._serialized_end=914
+  _globals['_PLUGIN']._serialized_end=511
+  _globals['_PLUGINFILE']._serialized_start=513
+  _globals['_PLUGINFILE']._serialized_end=553
+  _globals['_TYPEDNAME']._serialized_start=555
+  _globals['_TYPEDNAME']._serialized_end=612
+  _globals['_FUNCTIONTASK']._serialized_start=615
+  _globals['_FUNCTIONTASK']._serialized_end=800
+  _globals['_ARTIFACTTASK']._serialized_start=802
+  _globals['_ARTIFACTTASK']._serialized_end=929
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,7 @@ class Plugin(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name, a Python identifier: what plugin code imports it by."""
     description: _builtins.str
@@ -43,6 +44,8 @@ class Plugin(_message.Message):
     """Number of the newest snapshot, dense from 1."""
     digest: _builtins.str
     """Content hash of the bundle, "sha256:<hex>"."""
+    group: _builtins.str
+    """Group that it belongs to."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PluginFile]:
         """The files of the snapshot, sorted by path."""
@@ -80,10 +83,11 @@ class Plugin(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_tasks", b"artifact_tasks", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "files", b"files", "function_tasks", b"function_tasks", "name", b"name", "snapshot", b"snapshot", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_tasks", b"artifact_tasks", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "digest", b"digest", "files", b"files", "function_tasks", b"function_tasks", "group", b"group", "name", b"name", "snapshot", b"snapshot", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from dioptra_ray.api.controller.v1 import plugin_pb2 as dioptra__ray_dot_api_dot
 from dioptra_ray.api.controller.v1 import resource_pb2 as dioptra__ray_dot_api_dot_controller_dot_v1_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2dioptra_ray/api/controller/v1/plugin_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a*dioptra_ray/api/controller/v1/plugin.proto\x1a,dioptra_ray/api/controller/v1/resource.proto\"|\n\x10PutPluginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07\x61rchive\x18\x03 \x01(\x0c\x12\x34\n\x04mode\x18\x04 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\"[\n\x11PutPluginResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"2\n\x10GetPluginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"J\n\x11GetPluginResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\"{\n\x12ListPluginsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"f\n\x13ListPluginsResponse\x12\x36\n\x07plugins\x18\x01 \x03(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x14GetPluginFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\":\n\x15GetPluginFileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"y\n\x14PutPluginFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x34\n\x04mode\x18\x04 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\"_\n\x15PutPluginFileResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"5\n\x17\x44\x65letePluginFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"Q\n\x18\x44\x65letePluginFileResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\"Y\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x0e\n\x06plugin\x18\x04 \x01(\t\"\xb2\x01\n\x04Task\x12\x0e\n\x06plugin\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\x12?\n\x08\x66unction\x18\x03 \x01(\x0b\x32+.dioptra_ray.api.controller.v1.FunctionTaskH\x00\x12?\n\x08\x61rtifact\x18\x04 \x01(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactTaskH\x00\x42\x06\n\x04task\"`\n\x11ListTasksResponse\x12\x32\n\x05tasks\x18\x01 \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe7\x06\n\rPluginService\x12n\n\tPutPlugin\x12/.dioptra_ray.api.controller.v1.PutPluginRequest\x1a\x30.dioptra_ray.api.controller.v1.PutPluginResponse\x12s\n\tGetPlugin\x12/.dioptra_ray.api.controller.v1.GetPluginRequest\x1a\x30.dioptra_ray.api.controller.v1.GetPluginResponse\"\x03\x90\x02\x01\x12y\n\x0bListPlugins\x12\x31.dioptra_ray.api.controller.v1.ListPluginsRequest\x1a\x32.dioptra_ray.api.controller.v1.ListPluginsResponse\"\x03\x90\x02\x01\x12\x7f\n\rGetPluginFile\x12\x33.dioptra_ray.api.controller.v1.GetPluginFileRequest\x1a\x34.dioptra_ray.api.controller.v1.GetPluginFileResponse\"\x03\x90\x02\x01\x12z\n\rPutPluginFile\x12\x33.dioptra_ray.api.controller.v1.PutPluginFileRequest\x1a\x34.dioptra_ray.api.controller.v1.PutPluginFileResponse\x12\x83\x01\n\x10\x44\x65letePluginFile\x12\x36.dioptra_ray.api.controller.v1.DeletePluginFileRequest\x1a\x37.dioptra_ray.api.controller.v1.DeletePluginFileResponse\x12s\n\tListTasks\x12/.dioptra_ray.api.controller.v1.ListTasksRequest\x1a\x30.dioptra_ray.api.controller.v1.ListTasksResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2dioptra_ray/api/controller/v1/plugin_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a*dioptra_ray/api/controller/v1/plugin.proto\x1a,dioptra_ray/api/controller/v1/resource.proto\"\x8b\x01\n\x10PutPluginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07\x61rchive\x18\x03 \x01(\x0c\x12\x34\n\x04mode\x18\x04 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\x12\r\n\x05group\x18\x05 \x01(\t\"[\n\x11PutPluginResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"2\n\x10GetPluginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"J\n\x11GetPluginResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\"{\n\x12ListPluginsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"f\n\x13ListPluginsResponse\x12\x36\n\x07plugins\x18\x01 \x03(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x14GetPluginFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\":\n\x15GetPluginFileResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\"y\n\x14PutPluginFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x34\n\x04mode\x18\x04 \x01(\x0e\x32&.dioptra_ray.api.controller.v1.PutMode\"_\n\x15PutPluginFileResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"5\n\x17\x44\x65letePluginFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"Q\n\x18\x44\x65letePluginFileResponse\x12\x35\n\x06plugin\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Plugin\"Y\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x0e\n\x06plugin\x18\x04 \x01(\t\"\xb2\x01\n\x04Task\x12\x0e\n\x06plugin\x18\x01 \x01(\t\x12\x10\n\x08snapshot\x18\x02 \x01(\x05\x12?\n\x08\x66unction\x18\x03 \x01(\x0b\x32+.dioptra_ray.api.controller.v1.FunctionTaskH\x00\x12?\n\x08\x61rtifact\x18\x04 \x01(\x0b\x32+.dioptra_ray.api.controller.v1.ArtifactTaskH\x00\x42\x06\n\x04task\"`\n\x11ListTasksResponse\x12\x32\n\x05tasks\x18\x01 \x03(\x0b\x32#.dioptra_ray.api.controller.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe7\x06\n\rPluginService\x12n\n\tPutPlugin\x12/.dioptra_ray.api.controller.v1.PutPluginRequest\x1a\x30.dioptra_ray.api.controller.v1.PutPluginResponse\x12s\n\tGetPlugin\x12/.dioptra_ray.api.controller.v1.GetPluginRequest\x1a\x30.dioptra_ray.api.controller.v1.GetPluginResponse\"\x03\x90\x02\x01\x12y\n\x0bListPlugins\x12\x31.dioptra_ray.api.controller.v1.ListPluginsRequest\x1a\x32.dioptra_ray.api.controller.v1.ListPluginsResponse\"\x03\x90\x02\x01\x12\x7f\n\rGetPluginFile\x12\x33.dioptra_ray.api.controller.v1.GetPluginFileRequest\x1a\x34.dioptra_ray.api.controller.v1.GetPluginFileResponse\"\x03\x90\x02\x01\x12z\n\rPutPluginFile\x12\x33.dioptra_ray.api.controller.v1.PutPluginFileRequest\x1a\x34.dioptra_ray.api.controller.v1.PutPluginFileResponse\x12\x83\x01\n\x10\x44\x65letePluginFile\x12\x36.dioptra_ray.api.controller.v1.DeletePluginFileRequest\x1a\x37.dioptra_ray.api.controller.v1.DeletePluginFileResponse\x12s\n\tListTasks\x12/.dioptra_ray.api.controller.v1.ListTasksRequest\x1a\x30.dioptra_ray.api.controller.v1.ListTasksResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,36 +41,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLUGINSERVICE'].methods_by_name['GetPluginFile']._serialized_options = b'\220\002\001'
   _globals['_PLUGINSERVICE'].methods_by_name['ListTasks']._loaded_options = None
   _globals['_PLUGINSERVICE'].methods_by_name['ListTasks']._serialized_options = b'\220\002\001'
-  _globals['_PUTPLUGINREQUEST']._serialized_start=175
-  _globals['_PUTPLUGINREQUEST']._serialized_end=299
-  _globals['_PUTPLUGINRESPONSE']._serialized_start=301
-  _globals['_PUTPLUGINRESPONSE']._serialized_end=392
-  _globals['_GETPLUGINREQUEST']._serialized_start=394
-  _globals['_GETPLUGINREQUEST']._serialized_end=444
-  _globals['_GETPLUGINRESPONSE']._serialized_start=446
-  _globals['_GETPLUGINRESPONSE']._serialized_end=520
-  _globals['_LISTPLUGINSREQUEST']._serialized_start=522
-  _globals['_LISTPLUGINSREQUEST']._serialized_end=645
-  _globals['_LISTPLUGINSRESPONSE']._serialized_start=647
-  _globals['_LISTPLUGINSRESPONSE']._serialized_end=749
-  _globals['_GETPLUGINFILEREQUEST']._serialized_start=751
-  _globals['_GETPLUGINFILEREQUEST']._serialized_end=819
-  _globals['_GETPLUGINFILERESPONSE']._serialized_start=821
-  _globals['_GETPLUGINFILERESPONSE']._serialized_end=879
-  _globals['_PUTPLUGINFILEREQUEST']._serialized_start=881
-  _globals['_PUTPLUGINFILEREQUEST']._serialized_end=1002
-  _globals['_PUTPLUGINFILERESPONSE']._serialized_start=1004
-  _globals['_PUTPLUGINFILERESPONSE']._serialized_end=1099
-  _globals['_DELETEPLUGINFILEREQUEST']._serialized_start=1101
-  _globals['_DELETEPLUGINFILEREQUEST']._serialized_end=1154
-  _globals['_DELETEPLUGINFILERESPONSE']._serialized_start=1156
-  _globals['_DELETEPLUGINFILERESPONSE']._serialized_end=1237
-  _globals['_LISTTASKSREQUEST']._serialized_start=1239
-  _globals['_LISTTASKSREQUEST']._serialized_end=1328
-  _globals['_TASK']._serialized_start=1331
-  _globals['_TASK']._serialized_end=1509
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1511
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1607
-  _globals['_PLUGINSERVICE']._serialized_start=1610
-  _globals['_PLUGINSERVICE']._serialized_end=2481
+  _globals['_PUTPLUGINREQUEST']._serialized_start=176
+  _globals['_PUTPLUGINREQUEST']._serialized_end=315
+  _globals['_PUTPLUGINRESPONSE']._serialized_start=317
+  _globals['_PUTPLUGINRESPONSE']._serialized_end=408
+  _globals['_GETPLUGINREQUEST']._serialized_start=410
+  _globals['_GETPLUGINREQUEST']._serialized_end=460
+  _globals['_GETPLUGINRESPONSE']._serialized_start=462
+  _globals['_GETPLUGINRESPONSE']._serialized_end=536
+  _globals['_LISTPLUGINSREQUEST']._serialized_start=538
+  _globals['_LISTPLUGINSREQUEST']._serialized_end=661
+  _globals['_LISTPLUGINSRESPONSE']._serialized_start=663
+  _globals['_LISTPLUGINSRESPONSE']._serialized_end=765
+  _globals['_GETPLUGINFILEREQUEST']._serialized_start=767
+  _globals['_GETPLUGINFILEREQUEST']._serialized_end=835
+  _globals['_GETPLUGINFILERESPONSE']._serialized_start=837
+  _globals['_GETPLUGINFILERESPONSE']._serialized_end=895
+  _globals['_PUTPLUGINFILEREQUEST']._serialized_start=897
+  _globals['_PUTPLUGINFILEREQUEST']._serialized_end=1018
+  _globals['_PUTPLUGINFILERESPONSE']._serialized_start=1020
+  _globals['_PUTPLUGINFILERESPONSE']._serialized_end=1115
+  _globals['_DELETEPLUGINFILEREQUEST']._serialized_start=1117
+  _globals['_DELETEPLUGINFILEREQUEST']._serialized_end=1170
+  _globals['_DELETEPLUGINFILERESPONSE']._serialized_start=1172
+  _globals['_DELETEPLUGINFILERESPONSE']._serialized_end=1253
+  _globals['_LISTTASKSREQUEST']._serialized_start=1255
+  _globals['_LISTTASKSREQUEST']._serialized_end=1344
+  _globals['_TASK']._serialized_start=1347
+  _globals['_TASK']._serialized_end=1525
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1527
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1623
+  _globals['_PLUGINSERVICE']._serialized_start=1626
+  _globals['_PLUGINSERVICE']._serialized_end=2497
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,7 @@ class PutPluginRequest(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ARCHIVE_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The plugin's name."""
     description: _builtins.str
@@ -38,6 +39,8 @@ class PutPluginRequest(_message.Message):
     """Its files as a gzip-compressed tar archive with paths relative to the plugin."""
     mode: _resource_pb2.PutMode.ValueType
     """Whether it may be new, or not."""
+    group: _builtins.str
+    """Group that it will belong to if it is new; empty for the caller's own."""
     def __init__(
         self,
         *,
@@ -45,10 +48,11 @@ class PutPluginRequest(_message.Message):
         description: _builtins.str = ...,
         archive: _builtins.bytes = ...,
         mode: _resource_pb2.PutMode.ValueType = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "description", b"description", "mode", b"mode", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "description", b"description", "group", b"group", "mode", b"mode", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1dioptra_ray/api/controller/v1/queue_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x02\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bqueued_jobs\x18\x03 \x01(\x03\x12\x14\n\x0cstarted_jobs\x18\x04 \x01(\x03\x12\x0f\n\x07runners\x18\x05 \x03(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08snapshot\x18\x07 \x01(\x05\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x0b\x65nvironment\x18\n \x01(\x0b\x32*.dioptra_ray.api.controller.v1.Environment\x12\x18\n\x10max_started_jobs\x18\x0b \x01(\x03\x12\x10\n\x08priority\x18\x0c \x01(\x05\"}\n\x0b\x45nvironment\x12\x41\n\x08\x64\x65\x66\x61ults\x18\x01 \x01(\x0b\x32/.dioptra_ray.api.controller.v1.DefaultResources\x12\x18\n\x10runtime_env_json\x18\x02 \x01(\t\x12\x11\n\tisolation\x18\x03 \x01(\t\"\xd9\x02\n\x10\x44\x65\x66\x61ultResources\x12\x15\n\x08num_cpus\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08num_gpus\x18\x02 \x01(\x01\x12\x0e\n\x06memory\x18\x03 \x01(\x03\x12K\n\x06labels\x18\x04 \x03(\x0b\x32;.dioptra_ray.api.controller.v1.DefaultResources.LabelsEntry\x12Q\n\tresources\x18\x05 \x03(\x0b\x32>.dioptra_ray.api.controller.v1.DefaultResources.ResourcesEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0b\n\t_num_cpus\"\xb8\x01\n\x12\x43reateQueueRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12?\n\x0b\x65nvironment\x18\x04 \x01(\x0b\x32*.dioptra_ray.api.controller.v1.Environment\x12\x18\n\x10max_started_jobs\x18\x05 \x01(\x03\x12\x10\n\x08priority\x18\x06 \x01(\x05\"J\n\x13\x43reateQueueResponse\x12\x33\n\x05queue\x18\x01 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\"\x88\x01\n\x12UpdateQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x05queue\x18\x02 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"[\n\x13UpdateQueueResponse\x12\x33\n\x05queue\x18\x01 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x1f\n\x0fGetQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x10GetQueueResponse\x12\x33\n\x05queue\x18\x01 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\"z\n\x11ListQueuesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"c\n\x12ListQueuesResponse\x12\x34\n\x06queues\x18\x01 \x03(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe4\x03\n\x0cQueueService\x12t\n\x0b\x43reateQueue\x12\x31.dioptra_ray.api.controller.v1.CreateQueueRequest\x1a\x32.dioptra_ray.api.controller.v1.CreateQueueResponse\x12t\n\x0bUpdateQueue\x12\x31.dioptra_ray.api.controller.v1.UpdateQueueRequest\x1a\x32.dioptra_ray.api.controller.v1.UpdateQueueResponse\x12p\n\x08GetQueue\x12..dioptra_ray.api.controller.v1.GetQueueRequest\x1a/.dioptra_ray.api.controller.v1.GetQueueResponse\"\x03\x90\x02\x01\x12v\n\nListQueues\x12\x30.dioptra_ray.api.controller.v1.ListQueuesRequest\x1a\x31.dioptra_ray.api.controller.v1.ListQueuesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1dioptra_ray/api/controller/v1/queue_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x02\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x13\n\x0bqueued_jobs\x18\x03 \x01(\x03\x12\x14\n\x0cstarted_jobs\x18\x04 \x01(\x03\x12\x0f\n\x07runners\x18\x05 \x03(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08snapshot\x18\x07 \x01(\x05\x12\x0c\n\x04tags\x18\x08 \x03(\t\x12/\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x0b\x65nvironment\x18\n \x01(\x0b\x32*.dioptra_ray.api.controller.v1.Environment\x12\x18\n\x10max_started_jobs\x18\x0b \x01(\x03\x12\x10\n\x08priority\x18\x0c \x01(\x05\x12\r\n\x05group\x18\r \x01(\t\"}\n\x0b\x45nvironment\x12\x41\n\x08\x64\x65\x66\x61ults\x18\x01 \x01(\x0b\x32/.dioptra_ray.api.controller.v1.DefaultResources\x12\x18\n\x10runtime_env_json\x18\x02 \x01(\t\x12\x11\n\tisolation\x18\x03 \x01(\t\"\xd9\x02\n\x10\x44\x65\x66\x61ultResources\x12\x15\n\x08num_cpus\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08num_gpus\x18\x02 \x01(\x01\x12\x0e\n\x06memory\x18\x03 \x01(\x03\x12K\n\x06labels\x18\x04 \x03(\x0b\x32;.dioptra_ray.api.controller.v1.DefaultResources.LabelsEntry\x12Q\n\tresources\x18\x05 \x03(\x0b\x32>.dioptra_ray.api.controller.v1.DefaultResources.ResourcesEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x30\n\x0eResourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0b\n\t_num_cpus\"\xc7\x01\n\x12\x43reateQueueRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12?\n\x0b\x65nvironment\x18\x04 \x01(\x0b\x32*.dioptra_ray.api.controller.v1.Environment\x12\x18\n\x10max_started_jobs\x18\x05 \x01(\x03\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\r\n\x05group\x18\x07 \x01(\t\"J\n\x13\x43reateQueueResponse\x12\x33\n\x05queue\x18\x01 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\"\x88\x01\n\x12UpdateQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\x05queue\x18\x02 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"[\n\x13UpdateQueueResponse\x12\x33\n\x05queue\x18\x01 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x1f\n\x0fGetQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x10GetQueueResponse\x12\x33\n\x05queue\x18\x01 \x01(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\"z\n\x11ListQueuesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06search\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\x12\x0b\n\x03tag\x18\x05 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\"c\n\x12ListQueuesResponse\x12\x34\n\x06queues\x18\x01 \x03(\x0b\x32$.dioptra_ray.api.controller.v1.Queue\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe4\x03\n\x0cQueueService\x12t\n\x0b\x43reateQueue\x12\x31.dioptra_ray.api.controller.v1.CreateQueueRequest\x1a\x32.dioptra_ray.api.controller.v1.CreateQueueResponse\x12t\n\x0bUpdateQueue\x12\x31.dioptra_ray.api.controller.v1.UpdateQueueRequest\x1a\x32.dioptra_ray.api.controller.v1.UpdateQueueResponse\x12p\n\x08GetQueue\x12..dioptra_ray.api.controller.v1.GetQueueRequest\x1a/.dioptra_ray.api.controller.v1.GetQueueResponse\"\x03\x90\x02\x01\x12v\n\nListQueues\x12\x30.dioptra_ray.api.controller.v1.ListQueuesRequest\x1a\x31.dioptra_ray.api.controller.v1.ListQueuesResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,31 +42,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUEUESERVICE'].methods_by_name['ListQueues']._loaded_options = None
   _globals['_QUEUESERVICE'].methods_by_name['ListQueues']._serialized_options = b'\220\002\001'
   _globals['_QUEUE']._serialized_start=152
-  _globals['_QUEUE']._serialized_end=493
-  _globals['_ENVIRONMENT']._serialized_start=495
-  _globals['_ENVIRONMENT']._serialized_end=620
-  _globals['_DEFAULTRESOURCES']._serialized_start=623
-  _globals['_DEFAULTRESOURCES']._serialized_end=968
-  _globals['_DEFAULTRESOURCES_LABELSENTRY']._serialized_start=860
-  _globals['_DEFAULTRESOURCES_LABELSENTRY']._serialized_end=905
-  _globals['_DEFAULTRESOURCES_RESOURCESENTRY']._serialized_start=907
-  _globals['_DEFAULTRESOURCES_RESOURCESENTRY']._serialized_end=955
-  _globals['_CREATEQUEUEREQUEST']._serialized_start=971
-  _globals['_CREATEQUEUEREQUEST']._serialized_end=1155
-  _globals['_CREATEQUEUERESPONSE']._serialized_start=1157
-  _globals['_CREATEQUEUERESPONSE']._serialized_end=1231
-  _globals['_UPDATEQUEUEREQUEST']._serialized_start=1234
-  _globals['_UPDATEQUEUEREQUEST']._serialized_end=1370
-  _globals['_UPDATEQUEUERESPONSE']._serialized_start=1372
-  _globals['_UPDATEQUEUERESPONSE']._serialized_end=1463
-  _globals['_GETQUEUEREQUEST']._serialized_start=1465
-  _globals['_GETQUEUEREQUEST']._serialized_end=1496
-  _globals['_GETQUEUERESPONSE']._serialized_start=1498
-  _globals['_GETQUEUERESPONSE']._serialized_end=1569
-  _globals['_LISTQUEUESREQUEST']._serialized_start=1571
-  _globals['_LISTQUEUESREQUEST']._serialized_end=1693
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=1695
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=1794
-  _globals['_QUEUESERVICE']._serialized_start=1797
-  _globals['_QUEUESERVICE']._serialized_end=2281
+  _globals['_QUEUE']._serialized_end=508
+  _globals['_ENVIRONMENT']._serialized_start=510
+  _globals['_ENVIRONMENT']._serialized_end=635
+  _globals['_DEFAULTRESOURCES']._serialized_start=638
+  _globals['_DEFAULTRESOURCES']._serialized_end=983
+  _globals['_DEFAULTRESOURCES_LABELSENTRY']._serialized_start=875
+  _globals['_DEFAULTRESOURCES_LABELSENTRY']._serialized_end=920
+  _globals['_DEFAULTRESOURCES_RESOURCESENTRY']._serialized_start=922
+  _globals['_DEFAULTRESOURCES_RESOURCESENTRY']._serialized_end=970
+  _globals['_CREATEQUEUEREQUEST']._serialized_start=986
+  _globals['_CREATEQUEUEREQUEST']._serialized_end=1185
+  _globals['_CREATEQUEUERESPONSE']._serialized_start=1187
+  _globals['_CREATEQUEUERESPONSE']._serialized_end=1261
+  _globals['_UPDATEQUEUEREQUEST']._serialized_start=1264
+  _globals['_UPDATEQUEUEREQUEST']._serialized_end=1400
+  _globals['_UPDATEQUEUERESPONSE']._serialized_start=1402
+  _globals['_UPDATEQUEUERESPONSE']._serialized_end=1493
+  _globals['_GETQUEUEREQUEST']._serialized_start=1495
+  _globals['_GETQUEUEREQUEST']._serialized_end=1526
+  _globals['_GETQUEUERESPONSE']._serialized_start=1528
+  _globals['_GETQUEUERESPONSE']._serialized_end=1599
+  _globals['_LISTQUEUESREQUEST']._serialized_start=1601
+  _globals['_LISTQUEUESREQUEST']._serialized_end=1723
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=1725
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=1824
+  _globals['_QUEUESERVICE']._serialized_start=1827
+  _globals['_QUEUESERVICE']._serialized_end=2311
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,7 @@ class Queue(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     MAX_STARTED_JOBS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     description: _builtins.str
@@ -52,6 +53,8 @@ class Queue(_message.Message):
     """At most so many of its jobs run at once, trials included; 0 means no limit."""
     priority: _builtins.int
     """Queues with a higher priority go first; 0 is normal."""
+    group: _builtins.str
+    """Group that it belongs to."""
     @_builtins.property
     def runners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of connected runners that serve it."""
@@ -87,10 +90,11 @@ class Queue(_message.Message):
         environment: Global___Environment | None = ...,
         max_started_jobs: _builtins.int = ...,
         priority: _builtins.int = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "environment", b"environment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "environment", b"environment", "max_started_jobs", b"max_started_jobs", "name", b"name", "priority", b"priority", "queued_jobs", b"queued_jobs", "runners", b"runners", "snapshot", b"snapshot", "started_jobs", b"started_jobs", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "environment", b"environment", "group", b"group", "max_started_jobs", b"max_started_jobs", "name", b"name", "priority", b"priority", "queued_jobs", b"queued_jobs", "runners", b"runners", "snapshot", b"snapshot", "started_jobs", b"started_jobs", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,6 +228,7 @@ class CreateQueueRequest(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     MAX_STARTED_JOBS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     name: _builtins.str
@@ -234,6 +239,8 @@ class CreateQueueRequest(_message.Message):
     """At most so many of its jobs run at once; 0 means no limit."""
     priority: _builtins.int
     """Queues with a higher priority go first; 0 is normal."""
+    group: _builtins.str
+    """Group that it will belong to if it is new; empty for the caller's own."""
     @_builtins.property
     def environment(self) -> Global___Environment:
         """Where its jobs run; absent means where they fit."""
@@ -247,10 +254,11 @@ class CreateQueueRequest(_message.Message):
         environment: Global___Environment | None = ...,
         max_started_jobs: _builtins.int = ...,
         priority: _builtins.int = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "environment", b"environment", "max_started_jobs", b"max_started_jobs", "name", b"name", "priority", b"priority", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "environment", b"environment", "group", b"group", "max_started_jobs", b"max_started_jobs", "name", b"name", "priority", b"priority", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from dioptra_ray.api.types.v1 import issue_pb2 as dioptra__ray_dot_api_dot_types_dot_v1_dot_issue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4dioptra_ray/api/controller/v1/registry_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a$dioptra_ray/api/types/v1/issue.proto\"\x95\x01\n\x16ImportResourcesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61rchive\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63onfig_path\x18\x03 \x01(\t\x12\x41\n\x08strategy\x18\x04 \x01(\x0e\x32/.dioptra_ray.api.controller.v1.ConflictStrategy\"\x7f\n\x10ImportedResource\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x05\x12=\n\x07outcome\x18\x04 \x01(\x0e\x32,.dioptra_ray.api.controller.v1.ImportOutcome\"\x90\x01\n\x17ImportResourcesResponse\x12\x42\n\tresources\x18\x01 \x03(\x0b\x32/.dioptra_ray.api.controller.v1.ImportedResource\x12\x31\n\x08warnings\x18\x02 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue*\x90\x01\n\x10\x43onflictStrategy\x12!\n\x1d\x43ONFLICT_STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_STRATEGY_FAIL\x10\x01\x12\x1c\n\x18\x43ONFLICT_STRATEGY_UPDATE\x10\x02\x12\x1f\n\x1b\x43ONFLICT_STRATEGY_OVERWRITE\x10\x03*\x85\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16IMPORT_OUTCOME_UPDATED\x10\x02\x12\x1c\n\x18IMPORT_OUTCOME_UNCHANGED\x10\x03\x32\x94\x01\n\x0fRegistryService\x12\x80\x01\n\x0fImportResources\x12\x35.dioptra_ray.api.controller.v1.ImportResourcesRequest\x1a\x36.dioptra_ray.api.controller.v1.ImportResourcesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4dioptra_ray/api/controller/v1/registry_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a$dioptra_ray/api/types/v1/issue.proto\"\xa4\x01\n\x16ImportResourcesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61rchive\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63onfig_path\x18\x03 \x01(\t\x12\x41\n\x08strategy\x18\x04 \x01(\x0e\x32/.dioptra_ray.api.controller.v1.ConflictStrategy\x12\r\n\x05group\x18\x05 \x01(\t\"\x7f\n\x10ImportedResource\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x05\x12=\n\x07outcome\x18\x04 \x01(\x0e\x32,.dioptra_ray.api.controller.v1.ImportOutcome\"\x90\x01\n\x17ImportResourcesResponse\x12\x42\n\tresources\x18\x01 \x03(\x0b\x32/.dioptra_ray.api.controller.v1.ImportedResource\x12\x31\n\x08warnings\x18\x02 \x03(\x0b\x32\x1f.dioptra_ray.api.types.v1.Issue*\x90\x01\n\x10\x43onflictStrategy\x12!\n\x1d\x43ONFLICT_STRATEGY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_STRATEGY_FAIL\x10\x01\x12\x1c\n\x18\x43ONFLICT_STRATEGY_UPDATE\x10\x02\x12\x1f\n\x1b\x43ONFLICT_STRATEGY_OVERWRITE\x10\x03*\x85\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16IMPORT_OUTCOME_UPDATED\x10\x02\x12\x1c\n\x18IMPORT_OUTCOME_UNCHANGED\x10\x03\x32\x94\x01\n\x0fRegistryService\x12\x80\x01\n\x0fImportResources\x12\x35.dioptra_ray.api.controller.v1.ImportResourcesRequest\x1a\x36.dioptra_ray.api.controller.v1.ImportResourcesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dioptra_ray.api.controller.v1.registry_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONFLICTSTRATEGY']._serialized_start=554
-  _globals['_CONFLICTSTRATEGY']._serialized_end=698
-  _globals['_IMPORTOUTCOME']._serialized_start=701
-  _globals['_IMPORTOUTCOME']._serialized_end=834
+  _globals['_CONFLICTSTRATEGY']._serialized_start=569
+  _globals['_CONFLICTSTRATEGY']._serialized_end=713
+  _globals['_IMPORTOUTCOME']._serialized_start=716
+  _globals['_IMPORTOUTCOME']._serialized_end=849
   _globals['_IMPORTRESOURCESREQUEST']._serialized_start=126
-  _globals['_IMPORTRESOURCESREQUEST']._serialized_end=275
-  _globals['_IMPORTEDRESOURCE']._serialized_start=277
-  _globals['_IMPORTEDRESOURCE']._serialized_end=404
-  _globals['_IMPORTRESOURCESRESPONSE']._serialized_start=407
-  _globals['_IMPORTRESOURCESRESPONSE']._serialized_end=551
-  _globals['_REGISTRYSERVICE']._serialized_start=837
-  _globals['_REGISTRYSERVICE']._serialized_end=985
+  _globals['_IMPORTRESOURCESREQUEST']._serialized_end=290
+  _globals['_IMPORTEDRESOURCE']._serialized_start=292
+  _globals['_IMPORTEDRESOURCE']._serialized_end=419
+  _globals['_IMPORTRESOURCESRESPONSE']._serialized_start=422
+  _globals['_IMPORTRESOURCESRESPONSE']._serialized_end=566
+  _globals['_REGISTRYSERVICE']._serialized_start=852
+  _globals['_REGISTRYSERVICE']._serialized_end=1000
 # @@protoc_insertion_point(module_scope)

@@ -86,6 +86,7 @@ class ImportResourcesRequest(_message.Message):
     ARCHIVE_FIELD_NUMBER: _builtins.int
     CONFIG_PATH_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call idempotent; may be empty."""
     archive: _builtins.bytes
@@ -94,6 +95,8 @@ class ImportResourcesRequest(_message.Message):
     """Path of the TOML file inside the archive; empty means "dioptra.toml"."""
     strategy: Global___ConflictStrategy.ValueType
     """What to do with names that exist."""
+    group: _builtins.str
+    """Group that what is new will belong to; empty for the caller's own."""
     def __init__(
         self,
         *,
@@ -101,10 +104,11 @@ class ImportResourcesRequest(_message.Message):
         archive: _builtins.bytes = ...,
         config_path: _builtins.str = ...,
         strategy: Global___ConflictStrategy.ValueType = ...,
+        group: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "config_path", b"config_path", "request_id", b"request_id", "strategy", b"strategy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "config_path", b"config_path", "group", b"group", "request_id", b"request_id", "strategy", b"strategy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -93,6 +93,8 @@ class Sweep(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
     SWAPS_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Its number, unique, increasing."""
     experiment: _builtins.str
@@ -119,6 +121,10 @@ class Sweep(_message.Message):
     """Trials that failed."""
     cancelled: _builtins.int
     """Trials that were cancelled."""
+    group: _builtins.str
+    """Group that it belongs to: that of its experiment when it was submitted."""
+    owner: _builtins.str
+    """Who submitted it; empty if that is not known."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When CreateSweep committed it."""
@@ -155,10 +161,12 @@ class Sweep(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         dimensions: _abc.Iterable[_builtins.str] | None = ...,
         swaps: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        group: _builtins.str = ...,
+        owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "create_time", b"create_time", "description", b"description", "dimensions", b"dimensions", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failed", b"failed", "finished", b"finished", "id", b"id", "queue", b"queue", "queued", b"queued", "size", b"size", "started", b"started", "state", b"state", "swaps", b"swaps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "create_time", b"create_time", "description", b"description", "dimensions", b"dimensions", "end_time", b"end_time", "entrypoint", b"entrypoint", "entrypoint_snapshot", b"entrypoint_snapshot", "experiment", b"experiment", "failed", b"failed", "finished", b"finished", "group", b"group", "id", b"id", "owner", b"owner", "queue", b"queue", "queued", b"queued", "size", b"size", "started", b"started", "state", b"state", "swaps", b"swaps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
