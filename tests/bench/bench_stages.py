@@ -19,10 +19,11 @@ from dioptra_ray.plugins.activation import PluginSet, activate
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
 from dioptra_workers.runner.cluster import Cluster, prepare_environment
-from tests.bench.measure import Measurement, interleave, report
+from tests.bench.measure import Measurement, interleave, ratio, report
 
 BRANCHES = 8
 STEPS = 1000
+ROUNDS = 15
 SOURCE = b"""
 import time
 import numpy
@@ -53,14 +54,25 @@ def change(array):
     return array
 
 @pyplugs.register
+def calls():
+    array = make()
+    for _ in range(3):
+        array = change(array)
+    return array
+
+@pyplugs.register
+def peek(array, before):
+    return before + array[::4096].sum()
+
+@pyplugs.register
 def noop(x=0):
     return x
 """
 
 
 def _tasks() -> dict[str, Any]:
-    names = ("source", "spin", "join", "make", "change", "noop")
-    return {
+    names = ("source", "spin", "join", "make", "change", "calls", "noop")
+    tasks: dict[str, Any] = {
         name: {
             "plugin": f"work.tasks.{name}",
             "inputs": [{"name": "x", "type": "any", "required": False}],
@@ -68,6 +80,12 @@ def _tasks() -> dict[str, Any]:
         }
         for name in names
     }
+    tasks["peek"] = {
+        "plugin": "work.tasks.peek",
+        "inputs": [{"name": "array", "type": "any"}, {"name": "before", "type": "any"}],
+        "outputs": {"value": "any"},
+    }
+    return tasks
 
 
 def diamond(*, parallel: bool) -> dict[str, Any]:
@@ -88,6 +106,21 @@ def array(*, apart: bool) -> dict[str, Any]:
         graph[f"s{number}"] = {"change": [f"$s{number - 1}"]}
     # Different wishes keep steps apart; these are all fulfilled by the same node.
     steps = {f"s{n}": {"memory": 1_000_000 * (n + 1)} for n in range(4)} if apart else {}
+    return {"tasks": _tasks(), "graph": graph, "execution": {"steps": steps}}
+
+
+def calls() -> dict[str, Any]:
+    """The same as plain Python calls, in one step of a job."""
+    return {"tasks": _tasks(), "graph": {"s0": {"calls": []}}}
+
+
+def readers() -> dict[str, Any]:
+    """A 256 MB array that three steps look at, each in a process of its own."""
+    graph: dict[str, Any] = {"made": {"make": []}}
+    for number in range(3):
+        before = f"$s{number - 1}" if number else 0
+        graph[f"s{number}"] = {"peek": ["$made", before]}
+    steps = {f"s{n}": {"memory": 1_000_000 * (n + 1), "readonly": True} for n in range(3)}
     return {"tasks": _tasks(), "graph": graph, "execution": {"steps": steps}}
 
 
@@ -142,8 +175,8 @@ def spin(x: int) -> int:
     return x
 
 
-def by_hand() -> tuple[Callable[[], None], Callable[[], None]]:
-    """The diamond and the array, as Ray tasks."""
+def by_hand() -> tuple[Callable[[], None], Callable[[], None], Callable[[], None]]:
+    """The diamond, the array that is changed, and the one that is read, as Ray tasks."""
     import ray  # noqa: PLC0415 - reads the environment, which is prepared by now
 
     source, make = ray.remote(lambda: 1), ray.remote(lambda: np.ones(32 * 1024 * 1024))
@@ -166,17 +199,19 @@ def by_hand() -> tuple[Callable[[], None], Callable[[], None]]:
             ref = changed.remote(ref)
         ray.wait([ref], fetch_local=False)
 
-    return diamond, array
+    looked_at = ray.remote(lambda value, before: before + value[::4096].sum())
+
+    def readers() -> None:
+        made, ref = make.remote(), 0
+        for _ in range(3):
+            ref = looked_at.remote(made, ref)
+        ray.get(ref)
+
+    return diamond, array, readers
 
 
 def plain_diamond() -> None:
     sum(spin(1) for _ in range(BRANCHES))
-
-
-def plain_array() -> None:
-    value = np.ones(32 * 1024 * 1024)
-    for _ in range(3):
-        value += 1
 
 
 def reactivation(folder: Path) -> Measurement:
@@ -220,22 +255,37 @@ async def _start(jobs: Jobs) -> None:
 
 
 def _measure(jobs: Jobs, folder: Path) -> None:
-    ray_diamond, ray_array = by_hand()
+    ray_diamond, ray_array, ray_readers = by_hand()
     contestants = {
         "hand-written Ray": ray_diamond,
         "one process, plain Python": plain_diamond,
         "a job": jobs.runner(diamond(parallel=True)),
     }
-    results = interleave(contestants, repeats=7, warmup=2)
-    report("diamond of 8 x 100 ms", results, baseline="hand-written Ray")
+    results = interleave(contestants, repeats=ROUNDS, warmup=2)
+    report("diamond of 8 x 100 ms (goal: at most 1.1)", results, baseline="hand-written Ray")
+    faster = ratio(results["one process, plain Python"], results["a job"])
+    print(f"  {faster:.2f} x faster than one process (goal: at least 1.7 on 2 idle cores)")
+    bound = {
+        "plain Python calls in one step": jobs.runner(calls()),
+        "four steps in one stage": jobs.runner(array(apart=False)),
+    }
+    results = interleave(bound, repeats=ROUNDS, warmup=2)
+    title = "256 MB array through four steps, in one process (goal: at most 1.05)"
+    report(title, results, baseline="plain Python calls in one step")
     arrays = {
-        "plain Python": plain_array,
         "hand-written Ray": ray_array,
-        "a job, one stage": jobs.runner(array(apart=False)),
         "a job, four stages": jobs.runner(array(apart=True)),
     }
-    results = interleave(arrays, repeats=7, warmup=2)
-    report("256 MB array through four steps", results, baseline="plain Python")
+    results = interleave(arrays, repeats=ROUNDS, warmup=2)
+    title = "the same across processes, writable (goal: at most 1.1)"
+    report(title, results, baseline="hand-written Ray")
+    reading = {
+        "hand-written Ray": ray_readers,
+        "a job, readonly": jobs.runner(readers()),
+    }
+    results = interleave(reading, repeats=ROUNDS, warmup=2)
+    title = "256 MB array read by three processes, without a copy (goal: at most 1.1)"
+    report(title, results, baseline="hand-written Ray")
     chains = {
         "one step": jobs.runner({"tasks": _tasks(), "graph": {"a": {"noop": []}}}),
         f"{STEPS} steps": jobs.runner(many()),

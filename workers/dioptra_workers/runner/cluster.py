@@ -14,7 +14,6 @@ from dioptra_ray.planning.plan import Resources
 from dioptra_workers.holding import make_temporary
 from dioptra_workers.runner.capacity import Node, read_nodes
 
-LOCAL_OBJECT_STORE_BYTES = 512 * 1024 * 1024
 NAMESPACE = "dioptra-ray"
 
 
@@ -45,7 +44,6 @@ class Cluster:
             options = {
                 "include_dashboard": False,
                 "num_cpus": num_cpus,
-                "object_store_memory": LOCAL_OBJECT_STORE_BYTES,
                 "_temp_dir": str(self._temporary / "ray"),
             }
         import ray  # noqa: PLC0415 - reads the environment, which is prepared by now
