@@ -52,6 +52,7 @@ def report(title: str, results: Mapping[str, Measurement], *, baseline: str) -> 
     for result in results.values():
         print(
             f"  {result.name:<44} p50 {result.median * 1e3:9.2f} ms"
-            f"   p95 {result.p95 * 1e3:9.2f} ms   {ratio(result, results[baseline]):6.2f} x {baseline}"
+            f"   p95 {result.p95 * 1e3:9.2f} ms"
+            f"   {ratio(result, results[baseline]):6.2f} x {baseline}"
             f"   (n={len(result.seconds)})"
         )
