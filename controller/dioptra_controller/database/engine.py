@@ -41,23 +41,9 @@ class Database:
     ) -> None:
         parsed = sqlalchemy.make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.engine = sqlalchemy.create_engine(
-            parsed,
-            pool_pre_ping=not self.is_sqlite,
-            connect_args={} if self.is_sqlite else _postgres_arguments(parsed),
-        )
-        # Whatever one read asks, all its answers are of one moment.
-        self._readers_engine = (
-            self.engine
-            if self.is_sqlite
-            else self.engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-        )
+        self.engine = (_open_sqlite if self.is_sqlite else _open_postgres)(parsed)
+        self._readers_engine = self._open_readers(parsed)
         self.on_commit = on_commit
-        if self.is_sqlite:
-            event.listen(self.engine, "connect", _set_pragmas)
-            event.listen(self.engine, "begin", _begin)
         self._writers = Lane("database-write", 1 if self.is_sqlite else 8)
         self._readers = Lane("database-read", 4)
 
@@ -118,7 +104,19 @@ class Database:
         """Finish what runs, then close every connection."""
         self._writers.close()
         self._readers.close()
+        self._readers_engine.dispose()
         self.engine.dispose()
+
+    def _open_readers(self, url: sqlalchemy.URL) -> sqlalchemy.Engine:
+        if not self.is_sqlite:
+            # Whatever one read asks, all its answers are of one moment.
+            return self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        if _is_in_memory(url):
+            return self.engine
+        # A connection that has all writes to itself need not read again what it has written.
+        return _open_sqlite(url)
 
     def _committed(self, result: tuple[T, list[Any]]) -> T:
         value, notices = result
@@ -173,6 +171,23 @@ class _translated:  # noqa: N801 - reads as a statement
             raise UnavailableError(msg) from error
         if isinstance(error, DataError):
             raise InvalidRequestError(f"a value cannot be stored: {error.orig}") from error
+
+
+def _is_in_memory(url: sqlalchemy.URL) -> bool:
+    return url.database in {None, "", ":memory:"}
+
+
+def _open_sqlite(url: sqlalchemy.URL) -> sqlalchemy.Engine:
+    # The connection that was used last has the most in its memory.
+    options = {} if _is_in_memory(url) else {"pool_use_lifo": True}
+    engine = sqlalchemy.create_engine(url, **options)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _open_postgres(url: sqlalchemy.URL) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(url, pool_pre_ping=True, connect_args=_postgres_arguments(url))
 
 
 def _postgres_arguments(url: sqlalchemy.URL) -> dict[str, Any]:
