@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 import grpc
+import grpc.experimental
 
 from dioptra_ray.client.backoff import Backoff
 from dioptra_ray.client.cancellation import Cancellation, CancelledError
@@ -34,6 +35,8 @@ OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # Retries are ours: they know which calls may be repeated.
     ("grpc.enable_retries", 0),
+    # Whoever reads a stream waits for it by itself, without a thread in between.
+    (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
 )
 
 Request = TypeVar("Request")
