@@ -75,11 +75,12 @@ async def test_values_leave_the_object_store_after_their_last_taker(lab, describ
     job = lab.start(describe(graph, TASKS, execution={"steps": steps}), {"p": SOURCE})
     assert len(job.plan.stages) == 3
     await job.until_running("counted")
-    assert await bytes_in_object_store() >= before + 64 * MIB
+    # Some of what jobs before it had may go only now.
+    assert await bytes_in_object_store() >= before + 56 * MIB
     (tmp_path / "count").touch()
     await job.until_running("held")
     async with asyncio.timeout(30):
-        while await bytes_in_object_store() >= before + 64 * MIB:
+        while await bytes_in_object_store() >= before + 56 * MIB:
             pass  # asking takes its time
     (tmp_path / "go").touch()
     assert (await job.end()).outcome == "finished"

@@ -7,7 +7,7 @@ import pytest
 
 from dioptra_ray.store import scratch_folder
 from dioptra_ray.store.saved_stages import find_outputs, list_saved
-from dioptra_workers.runner import jobs, saving
+from dioptra_workers.runner import jobs, reuse, saving
 from dioptra_workers.stage.events import StepChanged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -255,9 +255,9 @@ async def test_who_cancels_does_not_wait_for_what_is_stored(trial, lab, monkeypa
     begun = asyncio.Event()
 
     class Slow(saving.Saver):
-        async def run(self, seconds):
+        async def _keep(self, seconds):
             begun.set()
-            return await super().run(seconds)
+            return await super()._keep(seconds)
 
         def _store(self, name):
             import ray  # noqa: PLC0415
@@ -280,3 +280,28 @@ async def test_who_cancels_does_not_wait_for_what_is_stored(trial, lab, monkeypa
     assert ended.outcome == "failed"
     assert ended.saved_stages == ()
     assert said(job, "is not kept")
+
+
+async def test_who_cancels_a_retry_before_it_has_begun_is_heard(trial, lab, monkeypatch):
+    failed, _ = await trial.run()
+    find = reuse.find
+
+    async def find_and_be_cancelled(order, *arguments):
+        await find(order, *arguments)
+        lab.driver.cancel(order.lease)
+
+    monkeypatch.setattr(reuse, "find", find_and_be_cancelled)
+    ended, again = await trial.run(saved_stages=failed.saved_stages)
+    assert ended.outcome == "cancelled"
+    assert {phase for _, phase in again.phases} == {"skipped"}
+    assert trial.counts()["use"] == 1
+
+
+async def test_a_store_that_is_broken_does_not_hide_why_the_job_failed(trial, monkeypatch):
+    async def explode(*_):
+        raise OSError("no route to the store")
+
+    monkeypatch.setattr(saving.Saver, "_keep", explode)
+    failed, job = await trial.run()
+    assert (failed.failure.step, failed.saved_stages) == ("used", ())
+    assert said(job, "no route to the store")

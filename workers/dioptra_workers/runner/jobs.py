@@ -9,7 +9,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import TypeAlias
 
 import ray
@@ -22,7 +21,6 @@ from dioptra_workers.runner import (
     outputs,
     recovery,
     reuse,
-    saving,
     waiting,
 )
 from dioptra_workers.runner.chronicle import Chronicle, Emit
@@ -97,8 +95,9 @@ class JobRun:
             if self._order.saved_stages:
                 warn = self._chronicle.log
                 await reuse.find(self._order, self._states, self._store_url, warn)
-            for name in self._states:
-                self._submit(name)
+            if self._stopping is None:
+                for name in self._states:
+                    self._submit(name)
             while self._waiting or await self._go_on():
                 done, self._waiting = await asyncio.wait(
                     self._waiting, return_when=asyncio.FIRST_COMPLETED
@@ -112,11 +111,7 @@ class JobRun:
                 timer.cancel()
             if self._stopping is not None:
                 self._sink.forget(self._order.lease)
-        ended = self._ended()
-        if ended.outcome != "failed":
-            return ended
-        left = min(saving.LONGEST, max(saving.SHORTEST, ends - time.monotonic()))
-        return replace(ended, saved_stages=await self._saver.run(left))
+        return await self._saver.finish(self._ended(), ends)
 
     def stop(self, kind: Kind) -> None:
         """Stop all stages: those that listen at once, the others after a grace."""

@@ -5,7 +5,9 @@ where most of it is. Nobody waits for this for long: what is not stored in time 
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -13,7 +15,7 @@ from ray.exceptions import RayError
 
 from dioptra_ray.planning.reuse import needed_stages, reusable_stages
 from dioptra_ray.store.saved_stages import SavedOutputs, saved_stage_folder
-from dioptra_workers.runner.orders import JobOrder, SavedStage
+from dioptra_workers.runner.orders import JobEnded, JobOrder, SavedStage
 from dioptra_workers.runner.reuse import parts, why
 from dioptra_workers.runner.stages import StageState
 from dioptra_workers.stage.saved import Saved
@@ -51,9 +53,29 @@ class Saver:
         self._given_up = False
         self.is_running = False
 
-    async def run(self, seconds: float) -> tuple[SavedStage, ...]:
-        """Store what is needed, and return what a retry can reuse."""
-        self.is_running = True
+    async def finish(self, ended: JobEnded, ends: float) -> JobEnded:
+        """Keep what there is to keep of an attempt that has ended, and let go of the rest.
+
+        Args:
+            ended: How it ended.
+            ends: When its time is over, by the monotonic clock.
+        """
+        try:
+            if ended.outcome != "failed":
+                return ended
+            self.is_running = True
+            seconds = min(LONGEST, max(SHORTEST, ends - time.monotonic()))
+            return replace(ended, saved_stages=await self._keep(seconds))
+        except Exception as error:  # noqa: BLE001 - why the job failed matters more
+            self._say("WARNING", f"Nothing is kept for a retry: {type(error).__name__}: {error}")
+            return ended
+        finally:
+            # Ray frees what they refer to now, and not when somebody collects us.
+            for state in self._states.values():
+                state.returns = []
+
+    async def _keep(self, seconds: float) -> tuple[SavedStage, ...]:
+        """Store what is needed; what a retry can reuse."""
         finished = [name for name, state in self._states.items() if state.outcome == "finished"]
         needed = needed_stages(self._order.plan, finished)
         kept: dict[str, SavedOutputs] = {}

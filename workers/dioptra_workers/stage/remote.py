@@ -88,7 +88,8 @@ def save_task(
 def load_task(request: StageRequest, reused: Reused) -> Any:
     """Bring a stage back; one Ray object for each of its returns."""
     leave_if_spoiled()
-    results = load_stage(store_of(request.places.store_url), request, reused)
+    node_id = ray.get_runtime_context().get_node_id()
+    results = load_stage(store_of(request.places.store_url), request, reused, node_id)
     return results[0] if len(results) == 1 else results
 
 

@@ -74,8 +74,10 @@ def save_stage(  # noqa: PLR0913 - each by its name
     return Saved(size=size, outputs=outputs)
 
 
-def load_stage(store: ArtifactStore, request: StageRequest, reused: Reused) -> tuple[Any, ...]:
-    """What `run_stage` returned when it ran the stage; None for what is not kept.
+def load_stage(
+    store: ArtifactStore, request: StageRequest, reused: Reused, node_id: str
+) -> tuple[Any, ...]:
+    """What `run_stage` returned when it ran the stage, on this node; None for what is not kept.
 
     Raises:
         NotFoundError: It has been removed from the store.
@@ -89,7 +91,8 @@ def load_stage(store: ArtifactStore, request: StageRequest, reused: Reused) -> t
     events = tuple(
         StepChanged(now, step, "finished", exit_reason=reason) for step in request.stage.steps
     )
-    return StageReport(outcome="finished", events=events), *gate, *exports, *delta
+    report = StageReport(outcome="finished", events=events, node_id=node_id)
+    return report, *gate, *exports, *delta
 
 
 def _load(scratch: Scratch, blob: SavedBlob | None) -> Payload | None:
