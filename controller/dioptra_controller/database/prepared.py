@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.visitors import replacement_traverse
 
 _Convert = Callable[[Any], Any]
 
@@ -119,7 +120,22 @@ def send(
         ) from error
 
 
+def _inline(element: Any, **_: Any) -> Any:
+    """Write a text that belongs to the statement into it.
+
+    A partial index is used only where the statement itself has the value of its condition.
+    SQLite also looks at values that are bound, but then plans the statement anew each time.
+    """
+    if not isinstance(element, sa.BindParameter) or element.required:
+        return None
+    if not isinstance(element.value, str):
+        return None
+    return sa.literal_column("'" + element.value.replace("'", "''") + "'", element.type)
+
+
 def _compile(statement: Any, dialect: sa.Dialect, names: frozenset[str]) -> _Compiled:
+    if isinstance(statement, sa.Select | sa.CompoundSelect):
+        statement = replacement_traverse(statement, {}, _inline)
     compiled: Any = statement.compile(dialect=dialect, column_keys=sorted(names))
     parameters = tuple(
         (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))

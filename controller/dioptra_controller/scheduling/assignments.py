@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,19 +47,20 @@ _COLUMNS = (
 )
 
 
+_LEASED = Prepared(sa.select(*_COLUMNS).where(JOBS.c.id == sa.bindparam("job")))
 _LEASEHOLDERS = Prepared(
     sa.select(JOBS.c.runner_id, sa.func.count().label("held"))
     .where(JOBS.c.state == JobState.STARTED.value)
     .group_by(JOBS.c.runner_id)
 )
 _IN_QUEUE = JOBS.c.queue == sa.bindparam("queue")
-_WAITING_JOBS = (
+_WAITING_JOBS = Prepared(
     sa.select(JOBS.c.id, JOBS.c.queue)
     .where(_QUEUED, _IN_QUEUE, JOBS.c.sweep_id.is_(None))
     .order_by(JOBS.c.id)
     .limit(sa.bindparam("room", type_=sa.Integer))
 )
-_WAITING_TRIALS = (
+_WAITING_TRIALS = Prepared(
     sa.select(JOBS.c.id, JOBS.c.sweep_id)
     .where(_QUEUED, _IN_QUEUE, JOBS.c.sweep_id.is_not(None))
     .order_by(JOBS.c.id)
@@ -139,8 +141,7 @@ def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[
     found: list[Assignment] = []
     artifacts: dict[int, catalog.ArtifactRecord] = {}
     for begin in range(0, len(ids), _LONGEST_IN):
-        query = sa.select(*_COLUMNS).where(JOBS.c.id.in_(ids[begin : begin + _LONGEST_IN]))
-        for row in connection.execute(query.order_by(JOBS.c.id)):
+        for row in _read_leased(connection, ids[begin : begin + _LONGEST_IN]):
             given: dict[str, int] = json.loads(row.artifact_inputs)
             for artifact_id in given.values():
                 if artifact_id not in artifacts:
@@ -160,6 +161,13 @@ def load_assignments(connection: sa.Connection, job_ids: Iterable[int]) -> list[
                 )
             )
     return found
+
+
+def _read_leased(connection: sa.Connection, ids: Sequence[int]) -> Sequence[Any]:
+    if len(ids) == 1:
+        return _LEASED.all(connection, {"job": ids[0]})
+    query = sa.select(*_COLUMNS).where(JOBS.c.id.in_(ids))
+    return connection.execute(query.order_by(JOBS.c.id)).all()
 
 
 def _decide(
@@ -192,7 +200,7 @@ def _waiting_jobs(connection: sa.Connection, queues: list[str], room: int) -> li
     return [
         WaitingJob(job_id=row.id, queue=row.queue)
         for queue in queues
-        for row in connection.execute(_WAITING_JOBS, {"queue": queue, "room": room})
+        for row in _WAITING_JOBS.all(connection, {"queue": queue, "room": room})
     ]
 
 
@@ -200,7 +208,7 @@ def _waiting_sweeps(connection: sa.Connection, queues: list[str], room: int) -> 
     sweeps = connection.execute(_OPEN_SWEEPS, {"queues": queues}).all()
     repeated: dict[int, list[int]] = {}
     for queue in sorted({row.queue for row in sweeps}):
-        for row in connection.execute(_WAITING_TRIALS, {"queue": queue, "room": room}):
+        for row in _WAITING_TRIALS.all(connection, {"queue": queue, "room": room}):
             repeated.setdefault(row.sweep_id, []).append(row.id)
     return [
         WaitingSweep(

@@ -3,8 +3,9 @@
 Limits and priorities are those of the newest snapshot, whenever a job was submitted.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,10 +33,12 @@ _RULES = (
     .join(QUEUES, QUEUES.c.id == QUEUE_SNAPSHOTS.c.queue_id)
     .where(QUEUE_SNAPSHOTS.c.number == _NEWEST)
 )
-_WITH_WORK = _RULES.where(
-    sa.or_(
-        sa.exists().where(_QUEUED, JOBS.c.queue == QUEUES.c.label),
-        sa.exists().where(_OPEN_SWEEP, SWEEPS.c.queue == QUEUES.c.label),
+_WITH_WORK = Prepared(
+    _RULES.where(
+        sa.or_(
+            sa.exists().where(_QUEUED, JOBS.c.queue == QUEUES.c.label),
+            sa.exists().where(_OPEN_SWEEP, SWEEPS.c.queue == QUEUES.c.label),
+        )
     )
 )
 _NAMED = _RULES.where(QUEUES.c.label.in_(sa.bindparam("queues", expanding=True)))
@@ -50,20 +53,17 @@ def load_rules(connection: sa.Connection, queues: Collection[str]) -> dict[str, 
     """The rules of queues, by name."""
     if not queues:
         return {}
-    return _load(connection, _NAMED, {"queues": sorted(queues)})
+    return _load(connection, connection.execute(_NAMED, {"queues": sorted(queues)}))
 
 
 def load_waiting(connection: sa.Connection) -> dict[str, QueueRule]:
     """The rules of all queues in which jobs wait, or trials of a sweep, by name."""
-    return _load(connection, _WITH_WORK, {})
+    return _load(connection, _WITH_WORK.all(connection, {}))
 
 
-def _load(
-    connection: sa.Connection, query: sa.Select[str, int, int], values: Mapping[str, object]
-) -> dict[str, QueueRule]:
+def _load(connection: sa.Connection, rows: Iterable[Any]) -> dict[str, QueueRule]:
     found = {
-        row.label: QueueRule(priority=row.priority, limit=row.max_started_jobs)
-        for row in connection.execute(query, values)
+        row.label: QueueRule(priority=row.priority, limit=row.max_started_jobs) for row in rows
     }
     limited = sorted(queue for queue, rule in found.items() if rule.limit)
     if limited:

@@ -5,10 +5,11 @@ import math
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from dioptra_controller.database.job_tables import JOBS, METRICS
-from dioptra_controller.database.prepared import Prepared
+from dioptra_controller.database.prepared import Prepared, _compile
 from dioptra_controller.database.registry_tables import EXPERIMENTS
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
@@ -112,3 +113,23 @@ def test_without_a_transaction_one_begins(database, job):
     with database.engine.connect() as connection:
         assert Prepared(READ).first(connection, {"job": job}).id == job
         assert connection.in_transaction()
+
+
+@pytest.mark.usefixtures("job")
+def test_texts_of_the_statement_itself_mean_what_they_say(database):
+    entrypoint = 'it\'s "mine" :job ? %s'
+    connection_of = Prepared(
+        sa.select(JOBS.c.id).where(
+            JOBS.c.entrypoint == entrypoint, JOBS.c.queue == sa.bindparam("queue")
+        )
+    )
+    other = database.write_now(Prepared(INSERT).first, {**JOB, "entrypoint": entrypoint})[0].id
+    found = database.read_now(connection_of.all, {"queue": "default"})
+    assert [row.id for row in found] == [other]
+
+
+def test_sqlite_need_not_plan_anew_for_a_text_that_is_always_the_same():
+    statement = sa.select(JOBS.c.id).where(JOBS.c.state == "queued").limit(1)
+    compiled = _compile(statement, sqlite.dialect(), frozenset())
+    assert "jobs.state = 'queued'" in compiled.text
+    assert "queued" not in compiled.constants.values()
