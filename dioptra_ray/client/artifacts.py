@@ -186,15 +186,18 @@ class Artifacts(Described):
         return read_garbage(response)
 
     def _source(self, found: Artifact) -> Source:
-        def ask(paths: Sequence[str]) -> pb.CreateArtifactLinksResponse:
-            request = make(pb.CreateArtifactLinksRequest, id=found.id, paths=paths)
-            return self._connection.call(self._stub.CreateArtifactLinks, request)
-
         return Source(
             open_file=lambda path: self.open(found.id, path),
-            links=DirectLinks([file.path for file in found.files], ask),
+            links=DirectLinks(
+                [file.path for file in found.files],
+                lambda paths: self._ask_links(found.id, paths),
+            ),
             backoff=self._connection.backoff,
         )
+
+    def _ask_links(self, artifact: int, paths: Sequence[str]) -> pb.CreateArtifactLinksResponse:
+        request = make(pb.CreateArtifactLinksRequest, id=artifact, paths=paths)
+        return self._connection.call(self._stub.CreateArtifactLinks, request)
 
     def upload(
         self,

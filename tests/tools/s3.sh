@@ -104,6 +104,9 @@ rgw dynamic resharding = false
 rgw run sync thread = false
 rgw gc processor period = 60
 rgw gc obj min wait = 30
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = testkey=$(printf %s "a key of 32 bytes for tests only" | base64)
 CONF
 }
 

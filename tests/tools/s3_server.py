@@ -21,16 +21,28 @@ class S3Server:
         access_key: A valid access key.
         secret_key: Its secret.
         environment: What `s3.sh` needs to act on this service.
+        tls_endpoint: host:port of TLS; empty without.
     """
 
     endpoint: str
     access_key: str
     secret_key: str
     environment: dict[str, str]
+    tls_endpoint: str = ""
 
     def control(self, command: str) -> None:
         """Run `s3.sh kill-gw`, `start`, ...; raises when it fails."""
         _run(command, self.environment)
+
+    def add_user(self, name: str, secret_key: str) -> None:
+        """Make a user who owns no bucket and may make none; its name is its access key."""
+        folder = self.environment["S3_DIR"]
+        command = ["radosgw-admin", "-c", f"{folder}/ceph.conf", "-n", "client.admin"]
+        options = [f"--uid={name}", f"--display-name={name}", f"--access-key={name}"]
+        options += [f"--secret-key={secret_key}", "--max-buckets=-1"]
+        subprocess.run(
+            [*command, "user", "create", *options], check=True, capture_output=True, timeout=60
+        )
 
     def variables(self) -> dict[str, str]:
         """What dioptra-ray reads from the environment to use this service."""
@@ -43,14 +55,22 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]:
+def s3_server(
+    directory: Path,
+    address: str = "127.0.0.1",
+    *,
+    kind: str = "memstore",
+    certificate: Path | None = None,
+) -> Iterator[S3Server]:
     """Start a service that keeps its state in `directory`, and stop it at the end.
 
     Args:
         directory: Made, and removed at the end.
         address: Where it listens, on free ports.
+        kind: Where it keeps objects: "memstore", or "bluestore" for the disk.
+        certificate: PEM file with a certificate and its key; it also speaks TLS then.
     """
-    port, monitor_port = _free_ports(address, 2)
+    port, monitor_port, tls_port = free_ports(address, 3)
     environment = {
         **os.environ,
         "S3_DIR": str(directory),
@@ -60,6 +80,9 @@ def s3_server(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]
         "S3_ACCESS_KEY": "tester",
         "S3_SECRET_KEY": "testers-secret",
         "S3_SIZE": str(4 << 30),
+        "S3_STORE": kind,
+        "S3_TLS_CERT": "" if certificate is None else str(certificate),
+        "S3_TLS_PORT": str(tls_port),
     }
     try:
         _run("start", environment)
@@ -68,6 +91,7 @@ def s3_server(directory: Path, address: str = "127.0.0.1") -> Iterator[S3Server]
             access_key=environment["S3_ACCESS_KEY"],
             secret_key=environment["S3_SECRET_KEY"],
             environment=environment,
+            tls_endpoint=f"{address}:{tls_port}" if certificate else "",
         )
     finally:
         _run("wipe", environment)
@@ -89,7 +113,7 @@ def _run(command: str, environment: dict[str, str]) -> None:
         raise RuntimeError(f"s3.sh {command} failed: {log.read_text(errors='replace')[-4000:]}")
 
 
-def _free_ports(address: str, count: int) -> list[int]:
+def free_ports(address: str, count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -34,6 +34,10 @@ _NOT_ALLOWED = (
         "read, write and delete there."
     ),
 )
+_ENCRYPTION = (
+    InvalidRequestError,
+    "{endpoint} cannot encrypt what is stored in {url} ({said}): check DIOPTRA_S3_ENCRYPTION.",
+)
 _MISSING = (NotFoundError, "There is no such object in {url} ({said}).")
 _FULL = (ExhaustedError, "{url} has no room for this ({said}).")
 _LATER = (UnavailableError, "{endpoint} cannot serve now ({said}).")
@@ -139,6 +143,8 @@ def _explain(error: ServiceError | S3Error, url: str, endpoint: str) -> DioptraE
         error = ServiceError(error.response.status, error.code or "unknown", error.message or "")
     default = _LATER if error.status >= _SERVER_TROUBLE else _OTHERWISE
     kind, text = _BY_CODE.get(error.code, default)
+    if "kms" in str(error).lower():
+        kind, text = _ENCRYPTION
     return kind(text.format(endpoint=endpoint, url=url, said=error))
 
 

@@ -7,16 +7,17 @@ S3 shows an object when its upload is complete, and replaces it in one instant.
 import datetime as dt
 import secrets
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
-from dioptra_ray.errors import DataLossError, NotFoundError
+from dioptra_ray.errors import NotFoundError, UnavailableError
 from dioptra_ray.store.budget import MemoryBudget
 from dioptra_ray.store.manifest import DEFAULT_TYPE
 from dioptra_ray.store.objects import ObjectInfo, Readable, Unfinished
@@ -25,13 +26,15 @@ from dioptra_ray.store.s3.connecting import connect
 from dioptra_ray.store.s3.errors import ServiceError, explained
 from dioptra_ray.store.s3.multipart import Sender, list_uploads
 from dioptra_ray.store.settings import StoreSettings
-from dioptra_ray.store.transfer import read_exactly
+from dioptra_ray.store.transfer import for_each, read_exactly
 
 PARALLELISM: Final = 16
 PIECE: Final = 8 << 20
 """Bytes of a part of an upload, and of a range of a download."""
 _BUDGET: Final = 64 << 20
 _PIECES_AT_ONCE: Final = 6
+_DELETED_AT_ONCE: Final = 1000
+_NO_BULK: Final = ("AccessDenied", "MethodNotAllowed", "NotImplemented")
 _OUT_OF_RANGE: Final = 416
 
 
@@ -139,10 +142,16 @@ class S3Objects:
 
     def delete_many(self, names: Iterable[str]) -> None:
         """See `Objects`."""
-        with self._explained():
-            found = (DeleteObject(self._prefix + name) for name in names)
-            for error in self._client.remove_objects(self._bucket, found):
-                raise DataLossError(f"{error.name} of {self.url} cannot be deleted: {error}.")
+        left = iter(names)
+        while batch := list(islice(left, _DELETED_AT_ONCE)):
+            with self._explained():
+                try:
+                    self._delete_together(batch)
+                except S3Error as error:
+                    if error.code not in _NO_BULK:
+                        raise
+                    # Some services want more rights for many at once than for each.
+                    for_each(self.delete, batch, PARALLELISM)
 
     def names(self, prefix: str) -> Iterator[str]:
         """See `Objects`."""
@@ -210,6 +219,11 @@ class S3Objects:
                 # Somebody else was faster.
                 if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                     raise
+
+    def _delete_together(self, names: Sequence[str]) -> None:
+        found = [DeleteObject(self._prefix + name) for name in names]
+        for error in self._client.remove_objects(self._bucket, found):
+            raise UnavailableError(f"{error.name} of {self.url} cannot be deleted: {error.code}.")
 
     def _read_range(self, name: str, first: int, last: int) -> bytes:
         headers = {"range": f"bytes={first}-{last}"} if last else {}

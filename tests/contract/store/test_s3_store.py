@@ -1,8 +1,9 @@
 """The artifact store in S3, over real HTTP against a real service."""
 
-import secrets
+import random
 import socket
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from pydantic import SecretStr
@@ -13,43 +14,30 @@ from dioptra_ray.errors import (
     PreconditionError,
     UnavailableError,
 )
-from dioptra_ray.store import StoreSettings, open_store
+from dioptra_ray.store import open_store
 from dioptra_ray.store.artifacts import ObjectArtifactStore
+from dioptra_ray.store.inventory import Kind
+from dioptra_ray.store.s3.objects import PIECE
 from tests.contract.store.case import KEY
+from tests.contract.store.services import settings
 from tests.contract.store.store_contract import StoreContract
 from tests.contract.store.wire import breaking_wire
 from tests.tools.s3_server import S3Server
 
 
-def settings(server: S3Server, **changes: object) -> StoreSettings:
-    return StoreSettings(
-        endpoint=server.endpoint,
-        access_key=SecretStr(server.access_key),
-        secret_key=SecretStr(server.secret_key),
-        secure=False,
-    ).model_copy(update=changes)
-
-
-@pytest.fixture
-def bucket() -> str:
-    return f"test-{secrets.token_hex(6)}"
-
-
 class TestS3Store(StoreContract):
-    @pytest.fixture(params=["", "/deep/prefix"], ids=["bucket", "prefix"])
-    def store(
-        self, request: pytest.FixtureRequest, s3: S3Server, bucket: str
-    ) -> ObjectArtifactStore:
-        made = open_store(f"s3://{bucket}{request.param}", settings(s3))
+    @pytest.fixture
+    def store(self, service: S3Server, bucket: str) -> ObjectArtifactStore:
+        made = open_store(f"s3://{bucket}/deep/prefix", settings(service))
         made.check()
         assert isinstance(made, ObjectArtifactStore)
         return made
 
     def test_two_prefixes_of_a_bucket_are_two_stores(
-        self, s3: S3Server, bucket: str, source: Path
+        self, service: S3Server, bucket: str, source: Path
     ) -> None:
-        one = open_store(f"s3://{bucket}/one", settings(s3))
-        other = open_store(f"s3://{bucket}/one-more", settings(s3))
+        one = open_store(f"s3://{bucket}/one", settings(service))
+        other = open_store(f"s3://{bucket}/one-more", settings(service))
         one.check()
         one.put_artifact(KEY, source)
         one.put_blob("blob", b"x")
@@ -59,14 +47,12 @@ class TestS3Store(StoreContract):
         assert list(one.list_artifacts()) == [KEY]
 
     def test_multipart_upload_that_is_cut_off_leaves_nothing(
-        self,
-        store: ObjectArtifactStore,
-        source: Path,
-        s3: S3Server,
+        self, store: ObjectArtifactStore, source: Path, service: S3Server
     ) -> None:
         (source / "large").write_bytes(b"x" * (24 << 20))
-        with breaking_wire(s3.endpoint, 12 << 20) as wire:
-            impatient = open_store(store.url, settings(s3, endpoint=wire.endpoint, patience=0))
+        with breaking_wire(service.endpoint, 12 << 20) as wire:
+            changes = {"endpoint": wire.endpoint, "patience": 0}
+            impatient = open_store(store.url, settings(service, **changes))
             with pytest.raises(UnavailableError, match="cannot be reached"):
                 impatient.put_artifact(KEY, source)
             assert wire.is_cut
@@ -74,8 +60,57 @@ class TestS3Store(StoreContract):
         with pytest.raises(NotFoundError):
             store.read_manifest(KEY)
         assert self.everything(store) == []
+        # The way to abort it was cut, too: garbage collection will.
+        for begun in store.take_stock():
+            assert begun.kind is Kind.UNFINISHED
+            assert begun.key.startswith(KEY)
+            store.remove(begun)
+            store.remove(begun)
+        assert list(store.take_stock()) == []
         store.put_artifact(KEY, source)
         assert store.read_manifest(KEY).size == 24 << 20
+
+    def test_part_that_is_lost_is_sent_again_alone(
+        self, store: ObjectArtifactStore, source: Path, service: S3Server, tmp_path: Path
+    ) -> None:
+        size = 40 << 20
+        (source / "large").write_bytes(random.Random(3).randbytes(size))
+        with breaking_wire(service.endpoint, 12 << 20, heals=True) as wire:
+            through = open_store(store.url, settings(service, endpoint=wire.endpoint))
+            through.put_artifact(KEY, source / "large")
+            assert wire.is_cut
+            assert wire.sent < size + PIECE + (1 << 20)
+        got = store.get_artifact(KEY, tmp_path / "got")
+        assert got.read_bytes() == (source / "large").read_bytes()
+        assert [one.kind for one in store.take_stock()] == [Kind.ARTIFACT, Kind.MANIFEST]
+
+    def test_content_types_are_kept(
+        self, store: ObjectArtifactStore, source: Path, service: S3Server
+    ) -> None:
+        (source / "table.csv").write_text("a,b")
+        (source / "model.pt").write_bytes(b"x")
+        store.put_artifact(KEY, source)
+        for name, expected in (("table.csv", "text/csv"), ("model.pt", "application/x-pytorch")):
+            (link,) = store.link_files(KEY, [name], 60)
+            with urlopen(link, timeout=30) as answer:
+                assert answer.headers["Content-Type"].partition(";")[0] == expected
+                assert answer.read() == (source / name).read_bytes()
+
+    def test_everything_is_known(self, store: ObjectArtifactStore, source: Path) -> None:
+        (source / "f").write_bytes(b"12345")
+        store.put_artifact(KEY, source)
+        store.put_blob("scratch/7-1/alive", b"")
+        store.put_blob("scratch/7-1/values", b"123")
+        store.put_blob(f"plugins/{'0' * 64}.tar.gz", b"x")
+        stock = {one.kind: one for one in store.take_stock()}
+        assert stock[Kind.ARTIFACT].place == store.upload_folder(KEY)
+        assert (stock[Kind.ARTIFACT].key, stock[Kind.ARTIFACT].size) == (KEY, 5)
+        assert stock[Kind.MANIFEST].key == KEY
+        assert (stock[Kind.SCRATCH].place, stock[Kind.SCRATCH].objects) == ("scratch/7-1", 2)
+        assert len(stock) == 4
+        for one in stock.values():
+            store.remove(one)
+        assert self.everything(store) == []
 
 
 def test_settings_come_from_the_environment(

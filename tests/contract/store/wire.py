@@ -1,19 +1,22 @@
 """A connection that breaks: for tests of what an interrupted upload leaves."""
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
 class Wire:
-    """Passes bytes on to a service until a limit, then breaks for good."""
+    """Passes bytes on to a service until a limit, then breaks: for good, unless it heals."""
 
-    def __init__(self, endpoint: str, limit: int) -> None:
+    def __init__(self, endpoint: str, limit: int, *, heals: bool = False) -> None:
         host, port = endpoint.split(":")
         self.sent = 0
         self._target = (host, int(port))
         self._limit = limit
+        self._heals = heals
+        self._was_cut = False
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._listener]
@@ -24,7 +27,7 @@ class Wire:
     @property
     def is_cut(self) -> bool:
         """Whether the limit was reached."""
-        return self.sent > self._limit
+        return self._was_cut
 
     def close(self) -> None:
         """Break it, and end all threads."""
@@ -58,12 +61,19 @@ class Wire:
             while content := client.recv(1 << 16):
                 with self._lock:
                     self.sent += len(content)
-                if self.is_cut:
+                    breaks = self.sent > self._limit and not (self._was_cut and self._heals)
+                    self._was_cut |= breaks
+                if breaks and not self._heals:
                     self._cut()
-                    return
+                if breaks:
+                    break
                 server.sendall(content)
         with suppress(OSError):
-            server.shutdown(socket.SHUT_WR)
+            server.shutdown(socket.SHUT_RDWR if self.is_cut else socket.SHUT_WR)
+        if self.is_cut:
+            # At once and with an error: who is only told of the end may go on sending.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
 
     def _receive(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
@@ -74,9 +84,12 @@ class Wire:
 
 
 @contextmanager
-def breaking_wire(endpoint: str, limit: int) -> Iterator[Wire]:
-    """A way to `endpoint` that breaks once more than `limit` bytes were sent."""
-    wire = Wire(endpoint, limit)
+def breaking_wire(endpoint: str, limit: int, *, heals: bool = False) -> Iterator[Wire]:
+    """A way to `endpoint` that breaks once more than `limit` bytes were sent.
+
+    When it heals, only the connection that sent the last of them breaks.
+    """
+    wire = Wire(endpoint, limit, heals=heals)
     try:
         yield wire
     finally:
