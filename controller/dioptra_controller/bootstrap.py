@@ -21,6 +21,7 @@ from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.jobs.retention import Retention
 from dioptra_controller.rpc.server import Server
 from dioptra_controller.rpc.services import make_services
+from dioptra_controller.rpc.tls import Files
 from dioptra_controller.scheduling.hub import Hub
 from dioptra_controller.settings import Settings, read_token
 from dioptra_ray.store import open_store
@@ -78,7 +79,7 @@ class Controller:
             settings=self._settings,
             verifier=self._verifier,
         )
-        self._server = Server(services, verifier=self._verifier)
+        self._server = Server(services, verifier=self._verifier, tls=_tls(self._settings))
         self.address = await self._server.start(self._settings.listen)
         # Now that nothing can fail any more: what did not start must not be remembered.
         await self.database.write(residence.settle, self._store.url, now=self._hub.now())
@@ -126,6 +127,16 @@ async def serve(settings: Settings) -> None:
         await stopping.wait()
     finally:
         await controller.stop()
+
+
+def _tls(settings: Settings) -> Files | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return Files(
+        cert=settings.tls_cert_file,
+        key=settings.tls_key_file,
+        client_ca=settings.tls_client_ca_file,
+    )
 
 
 def open_database(url: str) -> Database:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
         forget_runners: Whether no runner of before this start is alive: their jobs are queued
             again at once, and not only when their leases have run out.
         token_file: Holds the bearer token that every call must bring.
+        tls_cert_file: Certificate chain (PEM) to listen with TLS; read again when it changes.
+        tls_key_file: Its private key (PEM).
+        tls_client_ca_file: Who vouches for callers (PEM); each must then show a certificate.
         address_file: Gets the bound address once the server serves.
         lease_seconds: After how long without a heartbeat a runner has lost its jobs.
         max_upload_bytes: How large an uploaded artifact may be.
@@ -51,6 +54,9 @@ class Settings(BaseSettings):
     force_new_store: bool = False
     forget_runners: bool = False
     token_file: Path | None = None
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
     address_file: Path | None = None
     lease_seconds: float = Field(default=30.0, gt=0)
     max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
@@ -77,6 +83,14 @@ class Settings(BaseSettings):
                 f"listen is {self.listen!r}, which others can reach, but there is no token: "
                 "set token_file (DIOPTRA_TOKEN_FILE), or listen on 127.0.0.1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file belong together: set both")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
         return self
 
 

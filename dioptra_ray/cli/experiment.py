@@ -56,12 +56,13 @@ def show(name: str, target: Target, output: Output) -> None:
 @experiment.command()
 @click.argument("name")
 @click.option("--description", default="", help="Free text.")
+@click.option("--group", default="", help="What it belongs to; your own group if not given.")
 @with_target
 @with_output
-def create(name: str, description: str, target: Target, output: Output) -> None:
+def create(name: str, description: str, group: str, target: Target, output: Output) -> None:
     """Create an experiment."""
     with target.connect() as client:
-        made = client.experiments.create(name, description=description)
+        made = client.experiments.create(name, description=description, group=group)
     if output.is_json:
         output.json(made)
     else:

@@ -35,6 +35,10 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "experiment": ("experiment", "experiment", "Experiments: namespaces for jobs."),
     "queue": ("queue", "queue", "Queues: where jobs wait."),
     "tag": ("tag", "tag", "Tags: words on anything, to find it again."),
+    "whoami": ("access", "whoami", "Show who you are to the controller."),
+    "token": ("access", "token", "Tokens: what callers of the controller show."),
+    "group": ("access", "group", "Groups: what things belong to."),
+    "audit": ("access", "audit", "Who did what."),
 }
 
 

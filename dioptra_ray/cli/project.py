@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     default="update",
     help="What to do with names that exist.",
 )
+@click.option("--group", default="", help="What is new belongs to it; your own group if not given.")
 @with_target
 @with_output
-def import_project(path: Path, strategy: str, target: Target, output: Output) -> None:
+def import_project(path: Path, strategy: str, group: str, target: Target, output: Output) -> None:
     """Register what a project declares: its dioptra.toml, the folder, or a .tar.gz or .zip."""
     with target.connect() as client:
         try:
-            resources = client.import_project(path, strategy=cast("Strategy", strategy))
+            resources = client.import_project(
+                path, strategy=cast("Strategy", strategy), group=group
+            )
         except InvalidDescriptionError as error:
             raise locate(error, path if path.is_dir() else path.parent) from None
     if output.is_json:

@@ -93,6 +93,7 @@ def _with_limits(function: Callable[..., Any]) -> Callable[..., Any]:
 @queue.command()
 @click.argument("name")
 @click.option("--description", default="", help="Free text.")
+@click.option("--group", default="", help="What it belongs to; your own group if not given.")
 @with_environment
 @_with_limits
 @with_target
@@ -101,6 +102,7 @@ def create(  # noqa: PLR0913 - one argument an option
     *,
     name: str,
     description: str,
+    group: str,
     environment: EnvironmentOptions,
     max_started_jobs: int | None,
     priority: int | None,
@@ -115,6 +117,7 @@ def create(  # noqa: PLR0913 - one argument an option
             environment=environment.over({}),
             max_started_jobs=max_started_jobs or 0,
             priority=priority or 0,
+            group=group,
         )
     if output.is_json:
         output.json(made)

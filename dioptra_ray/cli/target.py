@@ -24,6 +24,10 @@ class Target:
     controller: str | None
     token_file: Path | None
     state_dir: Path | None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure: bool = False
 
     def connect(self, *, patience: float | None = None) -> "Client":
         """Connect to it; give up soon if nobody answers, unless told to be patient.
@@ -38,6 +42,10 @@ class Target:
             self.controller,
             token=token,
             state_dir=self.state_dir,
+            ca_file=self.ca_file,
+            cert_file=self.cert_file,
+            key_file=self.key_file,
+            insecure=self.insecure,
             patience=PATIENCE if patience is None else patience,
             tell=lambda text: click.echo(text, err=True),
         )
@@ -47,9 +55,13 @@ class Target:
         given = {
             "--controller": self.controller,
             "--token-file": self.token_file,
+            "--ca-file": self.ca_file,
+            "--cert-file": self.cert_file,
+            "--key-file": self.key_file,
             "--state-dir": self.state_dir,
         }
-        return "".join(f" {name} {value}" for name, value in given.items() if value)
+        said = "".join(f" {name} {value}" for name, value in given.items() if value)
+        return said + (" --insecure" if self.insecure else "")
 
 
 def with_state_dir(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,7 +81,8 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
         "--controller",
         metavar="HOST:PORT",
         envvar="DIOPTRA_CONTROLLER",
-        help="Address of the controller; the embedded deployment's if not given.",
+        help="Address of the controller, https://HOST:PORT for TLS; the embedded deployment's "
+        "if not given.",
     )
     @click.option(
         "--token-file",
@@ -77,16 +90,47 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
         envvar="DIOPTRA_TOKEN_FILE",
         help="File with the bearer token.",
     )
+    @click.option(
+        "--ca-file",
+        type=FILE,
+        envvar="DIOPTRA_CA_FILE",
+        help="Certificates (PEM) of who vouches for the controller, for TLS.",
+    )
+    @click.option(
+        "--cert-file",
+        type=FILE,
+        envvar="DIOPTRA_CERT_FILE",
+        help="Your own certificate (PEM), if the controller asks for one.",
+    )
+    @click.option("--key-file", type=FILE, envvar="DIOPTRA_KEY_FILE", help="Its private key (PEM).")
+    @click.option(
+        "--insecure",
+        is_flag=True,
+        envvar="DIOPTRA_INSECURE",
+        help="Send the token to other machines without TLS: the network is trusted.",
+    )
     @with_state_dir
     @functools.wraps(function)
-    def wrapper(
+    def wrapper(  # noqa: PLR0913 - one argument an option
         *args: Any,
         controller: str | None,
         token_file: Path | None,
+        ca_file: Path | None,
+        cert_file: Path | None,
+        key_file: Path | None,
+        insecure: bool,
         state_dir: Path | None,
         **kwargs: Any,
     ) -> Any:
-        target = Target(controller=controller, token_file=token_file, state_dir=state_dir)
+        target = Target(
+            controller=controller,
+            token_file=token_file,
+            state_dir=state_dir,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+            insecure=insecure,
+        )
         return function(*args, target=target, **kwargs)
 
     return wrapper

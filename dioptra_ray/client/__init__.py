@@ -3,6 +3,7 @@
 from dioptra_ray.client.client import Client
 from dioptra_ray.client.job import Job
 from dioptra_ray.client.sweeps import Sweep
+from dioptra_ray.wire.access import AuditRecord, Caller, Group, Token
 from dioptra_ray.wire.artifacts import Artifact, ArtifactFile
 from dioptra_ray.wire.deployment import (
     Cluster,
@@ -30,6 +31,8 @@ from dioptra_ray.wire.sweeps import SweepProgress, SweepRecord, TrialResult
 __all__ = [
     "Artifact",
     "ArtifactFile",
+    "AuditRecord",
+    "Caller",
     "Client",
     "Cluster",
     "Diff",
@@ -38,6 +41,7 @@ __all__ = [
     "EntrypointDraft",
     "Experiment",
     "Failure",
+    "Group",
     "Imported",
     "ImportedResource",
     "Job",
@@ -63,6 +67,7 @@ __all__ = [
     "SweepRecord",
     "Tag",
     "Task",
+    "Token",
     "TrialResult",
     "TypedName",
 ]

@@ -16,6 +16,7 @@ from dioptra_ray.client.cancellation import Cancellation, CancelledError
 from dioptra_ray.client.outage import Outage
 from dioptra_ray.errors import DioptraError, PreconditionError, UnavailableError
 from dioptra_ray.wire.status import from_rpc_error
+from dioptra_ray.wire.transport import Transport
 
 MAX_MESSAGE: Final = 80 * 1024 * 1024  # an import of 64 MiB, and what surrounds it
 CALL_SECONDS: Final = 60.0
@@ -39,6 +40,8 @@ OPTIONS: Final = (
     (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
 )
 
+PLAIN: Final = Transport()
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -53,12 +56,14 @@ class Connection:
         token: str | None,
         patience: float,
         tell: Callable[[str], None] = lambda _: None,
+        transport: Transport = PLAIN,
     ) -> None:
+        transport.check_token(address, token)
         self.address = address
         self._outage = Outage(tell)
         self._is_closed = False
         self.patience = patience
-        self.channel = grpc.insecure_channel(address, options=OPTIONS)
+        self.channel = _open(address, transport)
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def close(self) -> None:
@@ -168,6 +173,14 @@ class Connection:
         return UnavailableError(
             f"no controller answers at {self.address} ({explained.message})", address=self.address
         )
+
+
+def _open(address: str, transport: Transport) -> grpc.Channel:
+    credentials = transport.credentials(address)
+    target = transport.target(address)
+    if credentials is None:
+        return grpc.insecure_channel(target, options=OPTIONS)
+    return grpc.secure_channel(target, credentials, options=OPTIONS)
 
 
 def _was_answered(error: grpc.RpcError) -> bool:

@@ -35,6 +35,7 @@ class Queues(Versioned):
         environment: Mapping[str, Any] | None = None,
         max_started_jobs: int = 0,
         priority: int = 0,
+        group: str = "",
         request_id: str = "",
     ) -> Queue:
         """Create a queue.
@@ -47,6 +48,7 @@ class Queues(Versioned):
                 `runtime_env`, and `isolation`. It is stored in plain text: no secrets.
             max_started_jobs: At most so many of its jobs run at once; 0 for no limit.
             priority: Queues with a higher one go first; 0 is normal.
+            group: What it belongs to; your own group if not given.
             request_id: Makes the call idempotent.
 
         Raises:
@@ -61,6 +63,7 @@ class Queues(Versioned):
             environment=write_environment(environments.read_environment(environment or {})),
             max_started_jobs=max_started_jobs,
             priority=priority,
+            group=group,
         )
         return read_queue(self._connection.call(self._stub.CreateQueue, request).queue)
 
@@ -155,8 +158,10 @@ class Experiments(Versioned):
         super().__init__(connection)
         self._stub = ExperimentServiceStub(connection.channel)
 
-    def create(self, name: str, *, description: str = "", request_id: str = "") -> Experiment:
-        """Create an experiment.
+    def create(
+        self, name: str, *, description: str = "", group: str = "", request_id: str = ""
+    ) -> Experiment:
+        """Create an experiment; it belongs to your own group if none is given.
 
         Raises:
             AlreadyExistsError: The name is taken.
@@ -166,6 +171,7 @@ class Experiments(Versioned):
             request_id=request_id or uuid4().hex,
             name=name,
             description=description,
+            group=group,
         )
         response = self._connection.call(self._stub.CreateExperiment, request)
         return read_experiment(response.experiment)

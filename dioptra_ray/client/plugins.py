@@ -30,6 +30,7 @@ class Plugins(Versioned):
         name: str = "",
         description: str = "",
         mode: Mode = "upsert",
+        group: str = "",
     ) -> Plugin:
         """Store a plugin; makes a snapshot only when its content is new.
 
@@ -38,6 +39,7 @@ class Plugins(Versioned):
             name: What plugin code imports it by; the folder's name when empty.
             description: Free text.
             mode: "create" refuses a name that is taken, "update" one that is free.
+            group: What it belongs to if it is new; your own group if not given.
 
         Raises:
             InvalidDescriptionError: The source or its registrations are wrong.
@@ -55,6 +57,7 @@ class Plugins(Versioned):
             description=description,
             archive=pack(files).content,
             mode=write_mode(mode),
+            group=group,
         )
         return read_plugin(self._connection.call(self._stub.PutPlugin, request).plugin)
 

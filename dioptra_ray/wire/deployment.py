@@ -34,6 +34,7 @@ class Queue:
         environment: Where and with what its jobs run, as `queues.create` takes it.
         max_started_jobs: At most so many of its jobs run at once; 0 for no limit.
         priority: Queues with a higher one go first; 0 is normal.
+        group: What it belongs to.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Queue:
     environment: Mapping[str, Any] = field(default_factory=dict)
     max_started_jobs: int = 0
     priority: int = 0
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Experiment:
     snapshot: int = 1
     tags: tuple[str, ...] = ()
     deleted: datetime | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,7 @@ def read_queue(message: queue_service_pb2.Queue) -> Queue:
         environment=read_environment(message.environment),
         max_started_jobs=message.max_started_jobs,
         priority=message.priority,
+        group=message.group,
     )
 
 
@@ -150,6 +154,7 @@ def read_experiment(message: experiment_service_pb2.Experiment) -> Experiment:
         snapshot=message.snapshot,
         tags=tuple(message.tags),
         deleted=find_time(message, "delete_time"),
+        group=message.group,
     )
 
 

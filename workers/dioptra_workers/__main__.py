@@ -10,8 +10,11 @@ from pathlib import Path
 
 import click
 
+from dioptra_ray.wire.transport import Transport
 from dioptra_workers.runner.cluster import prepare_environment
 from dioptra_workers.settings import DEFAULT_SAVE_LIMIT, RunnerSettings
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.command(context_settings={"show_default": True})
@@ -19,7 +22,7 @@ from dioptra_workers.settings import DEFAULT_SAVE_LIMIT, RunnerSettings
     "--controller",
     envvar="DIOPTRA_RUNNER_CONTROLLER",
     default="127.0.0.1:50051",
-    help="HOST:PORT of the controller.",
+    help="HOST:PORT of the controller, https://HOST:PORT for TLS.",
 )
 @click.option(
     "--ray-address",
@@ -64,6 +67,33 @@ from dioptra_workers.settings import DEFAULT_SAVE_LIMIT, RunnerSettings
     help="File with the bearer token for the controller.",
 )
 @click.option(
+    "--ca-file",
+    envvar="DIOPTRA_CA_FILE",
+    default=None,
+    type=_FILE,
+    help="Certificates (PEM) of who vouches for the controller, for TLS.",
+)
+@click.option(
+    "--cert-file",
+    envvar="DIOPTRA_CERT_FILE",
+    default=None,
+    type=_FILE,
+    help="The runner's own certificate (PEM), if the controller asks for one.",
+)
+@click.option(
+    "--key-file",
+    envvar="DIOPTRA_KEY_FILE",
+    default=None,
+    type=_FILE,
+    help="Its private key (PEM).",
+)
+@click.option(
+    "--insecure",
+    envvar="DIOPTRA_INSECURE",
+    is_flag=True,
+    help="Send the token to another machine without TLS: the network is trusted.",
+)
+@click.option(
     "--num-cpus",
     envvar="DIOPTRA_RUNNER_NUM_CPUS",
     default=None,
@@ -105,6 +135,10 @@ def main(  # noqa: PLR0913 - one argument an option
     store_url: str,
     scratch_dir: Path,
     token_file: Path | None,
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    insecure: bool,
     num_cpus: int | None,
     warm: int | None,
     save_limit: int,
@@ -126,6 +160,12 @@ def main(  # noqa: PLR0913 - one argument an option
         store_url=store_url,
         scratch_dir=scratch_dir.absolute(),
         token_file=token_file and token_file.absolute(),
+        transport=Transport(
+            ca_file=ca_file and ca_file.absolute(),
+            cert_file=cert_file and cert_file.absolute(),
+            key_file=key_file and key_file.absolute(),
+            insecure=insecure,
+        ),
         num_cpus=num_cpus,
         warm=warm,
         save_limit=save_limit,

@@ -1,7 +1,9 @@
 """What a runner is told at its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from dioptra_ray.wire.transport import Transport
 
 DEFAULT_SAVE_LIMIT = 4 * 1024**3
 
@@ -20,6 +22,7 @@ class RunnerSettings:
         store_url: The artifact store, as workers reach it.
         scratch_dir: Directory on every node for working directories and plugins.
         token_file: File with the bearer token for the controller; None for none.
+        transport: How to speak to the controller.
         num_cpus: CPUs of a local Ray; None for what the machine has.
         warm: How many CPUs of its node it may hold for warm processes; None for all of a
             local Ray, and none of another, where they would be missing to others.
@@ -35,14 +38,20 @@ class RunnerSettings:
     store_url: str
     scratch_dir: Path
     token_file: Path | None = None
+    transport: Transport = field(default_factory=Transport)
     num_cpus: int | None = None
     warm: int | None = None
     temporary_dir: Path | None = None
     save_limit: int = DEFAULT_SAVE_LIMIT
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What accompanies every call to the controller."""
+        """What accompanies every call to the controller.
+
+        Raises:
+            InvalidRequestError: The token would travel in the clear.
+        """
         if self.token_file is None:
             return ()
         token = self.token_file.read_text(encoding="utf-8").strip()
+        self.transport.check_token(self.controller, token)
         return (("authorization", f"Bearer {token}"),)

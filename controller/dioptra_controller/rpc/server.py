@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.rpc.interceptors import GuardInterceptor
+from dioptra_controller.rpc.tls import Certificates, Files
 from dioptra_controller.settings import split_address
 from dioptra_ray.errors import UnavailableError
 
@@ -55,10 +56,14 @@ class Server:
     Args:
         services: What it offers besides health and reflection.
         verifier: Knows callers by their tokens.
+        tls: Certificate and key to listen with; None listens without TLS.
     """
 
-    def __init__(self, services: Iterable[Service], *, verifier: Verifier) -> None:
+    def __init__(
+        self, services: Iterable[Service], *, verifier: Verifier, tls: Files | None = None
+    ) -> None:
         self._server = grpc.aio.server(interceptors=[GuardInterceptor(verifier)], options=_OPTIONS)
+        self._tls = tls
         self._health = health.aio.HealthServicer()
         self._names = ["", *(service.name for service in services)]
         for service in services:
@@ -73,9 +78,14 @@ class Server:
 
         Raises:
             UnavailableError: The address is taken or not of this machine.
+            InvalidRequestError: The certificate or the key cannot be used.
         """
         try:
-            port = self._server.add_insecure_port(listen)
+            if self._tls is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                credentials = Certificates(self._tls).credentials()
+                port = self._server.add_secure_port(listen, credentials)
         except RuntimeError as error:
             raise UnavailableError(
                 f"cannot listen on {listen}: another process does, or it is not an address "

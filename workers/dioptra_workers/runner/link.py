@@ -1,6 +1,7 @@
 """The stream to the controller: takes assignments, delivers reports, survives its loss."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -51,6 +52,22 @@ class RefusedError(Exception):
     """The controller will not have this runner; trying again changes nothing."""
 
 
+def open_channel(settings: RunnerSettings) -> grpc.aio.Channel:
+    """Open what a runner speaks to its controller through."""
+    options = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # Statuses carry every issue of a description in their metadata.
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
+    target = settings.transport.target(settings.controller)
+    credentials = settings.transport.credentials(settings.controller)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
 class Link:
     """A runner as the controller sees it."""
 
@@ -71,16 +88,7 @@ class Link:
         self._resources = resources
         self._nodes = nodes
         self._metadata = settings.metadata()
-        self._channel = grpc.aio.insecure_channel(
-            settings.controller,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                # Statuses carry every issue of a description in their metadata.
-                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-                ("grpc.keepalive_time_ms", 20_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-            ],
-        )
+        self._channel = open_channel(settings)
         self._stub: Any = RunnerServiceStub(self._channel)
         self._plans = PlanCache(self._stub, self._metadata)
         self._outbox = Outbox()
@@ -137,7 +145,9 @@ class Link:
         stream = self._stub.Connect(metadata=self._metadata, wait_for_ready=True)
         helpers: list[asyncio.Task[None]] = []
         try:
-            await stream.write(pb.ConnectRequest(hello=await self._hello()))
+            # Who is refused before it has said anything hears why by reading.
+            with contextlib.suppress(asyncio.InvalidStateError):
+                await stream.write(pb.ConnectRequest(hello=await self._hello()))
             first = await stream.read()
             if first is grpc.aio.EOF:
                 return
