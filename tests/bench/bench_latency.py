@@ -134,7 +134,9 @@ def main() -> None:
                     if ray.get(three.remote(two.remote(one.remote(4)))) != 7:
                         raise RuntimeError
 
-                results = interleave({"three Ray tasks": chain, "one job": job}, repeats=60)
+                results = interleave(
+                    {"three Ray tasks": chain, "one job": job}, repeats=60, warmup=40
+                )
                 rates = [(ray_burst(), burst(client)) for _ in range(3)]
         finally:
             ray.shutdown()
