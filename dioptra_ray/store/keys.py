@@ -15,9 +15,13 @@ def bundle_key(digest: str) -> str:
     return check_key(f"plugins/{digest.removeprefix('sha256:')}.tar.gz")
 
 
-def artifact_key(job_id: int, attempt: int, name: str) -> str:
-    """Where an artifact output of one attempt of a job lies."""
-    return check_key(f"artifacts/{job_id}/{attempt}/{name}")
+def artifact_key(job_id: int, attempt: int, name: str, *, try_number: int = 1) -> str:
+    """Where an artifact output lies of one try of a stage, in one attempt of a job.
+
+    Each try has its own place: one whose node was cut off may still write, or remove what it
+    has written, long after another try has taken over.
+    """
+    return check_key(f"artifacts/{job_id}/{attempt}/{try_number}/{name}")
 
 
 def check_key(key: str) -> str:

@@ -48,6 +48,7 @@ class Host:
     name: str
     address: str
     log: Path
+    _link: str
     _unshare: "subprocess.Popen[bytes]"
 
     def run(
@@ -63,6 +64,25 @@ class Host:
             stderr=output,
             cwd="/",
         )
+
+    def cut(self) -> None:
+        """Drop all packets from and to it; nobody is told."""
+        _ip("link", "set", self._link, "down")
+
+    def heal(self) -> None:
+        """Let packets through again."""
+        _ip("link", "set", self._link, "up")
+
+    def programs(self) -> list[str]:
+        """The command lines of its processes, but for the first one."""
+        found = []
+        inside = os.readlink(f"/proc/{self._init}/ns/pid")
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                mine = os.readlink(process / "ns/pid") == inside
+                if mine and process.name != self._init:
+                    found.append((process / "cmdline").read_text().replace("\0", " ").strip())
+        return [program for program in found if program]
 
     def kill(self) -> None:
         """Pull the plug."""
@@ -102,7 +122,7 @@ class Hosts:
         """
         address = f"{self._net}.{self._next}"
         self._next += 1
-        self._connect(name, address)
+        link = self._connect(name, address)
         with (self._folder / "hosts").open("a") as hosts:
             hosts.write(f"{address} {name}\n")
         files = self._folder / name
@@ -128,7 +148,7 @@ class Hosts:
                 stderr=output,
                 cwd="/",
             )
-        host = self._hosts[name] = Host(name, address, log, unshare)
+        host = self._hosts[name] = Host(name, address, log, link, unshare)
         return host
 
     def files(self, host: Host, private: Path) -> Path:
@@ -167,7 +187,7 @@ class Hosts:
     def _netns(self, name: str) -> str:
         return f"{self._prefix}-{name}"
 
-    def _connect(self, name: str, address: str) -> None:
+    def _connect(self, name: str, address: str) -> str:
         netns, ours = self._netns(name), f"{self._prefix}v{self._next}"
         _ip("netns", "add", netns)
         _ip("link", "add", ours, "type", "veth", "peer", "name", "eth0", "netns", netns)
@@ -176,6 +196,7 @@ class Hosts:
         _ip("-n", netns, "link", "set", "eth0", "up")
         _ip("-n", netns, "link", "set", "lo", "up")
         _ip("-n", netns, "route", "add", "default", "via", self.gateway)
+        return ours
 
 
 @contextlib.contextmanager

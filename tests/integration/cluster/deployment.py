@@ -105,6 +105,10 @@ class Deployment:
         """Pull the plug of a host."""
         self._names.pop(name).kill()
 
+    def host(self, name: str) -> Host:
+        """A host that runs."""
+        return self._names[name]
+
     def wait_until_ready(self, **resources: float) -> None:
         """Wait until the controller knows a runner whose cluster has all of this."""
         deadline = time.monotonic() + START_SECONDS

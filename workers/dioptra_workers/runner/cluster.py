@@ -105,14 +105,22 @@ def prepare_environment(address: str) -> None:
 
 
 @functools.lru_cache(maxsize=256)
-def stage_function(resources: Resources, num_returns: int, runtime_env: str = "") -> Any:
-    """The Ray task that runs a stage with these resources, in this environment (JSON)."""
+def stage_function(
+    resources: Resources,
+    num_returns: int,
+    runtime_env: str = "",
+    avoid: frozenset[str] = frozenset(),
+) -> Any:
+    """The Ray task that runs a stage with these resources, in this environment (JSON).
+
+    It is not sent to the nodes to `avoid`, given by Ray's ids.
+    """
     from dioptra_workers.stage.remote import stage_task  # noqa: PLC0415 - needs Ray
 
-    return stage_task.options(num_returns=num_returns, **_options(resources, runtime_env))
+    return stage_task.options(num_returns=num_returns, **_options(resources, runtime_env, avoid))
 
 
-def _options(resources: Resources, runtime_env: str) -> dict[str, Any]:
+def _options(resources: Resources, runtime_env: str, avoid: frozenset[str]) -> dict[str, Any]:
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
     if runtime_env:
         options["runtime_env"] = json.loads(runtime_env)
@@ -120,8 +128,11 @@ def _options(resources: Resources, runtime_env: str) -> dict[str, Any]:
         options["num_gpus"] = resources.num_gpus
     if resources.memory:
         options["memory"] = resources.memory
-    if resources.labels:
-        options["label_selector"] = dict(resources.labels)
+    labels = dict(resources.labels)
+    if avoid:
+        labels.setdefault("ray.io/node-id", f"!in({','.join(sorted(avoid))})")
+    if labels:
+        options["label_selector"] = labels
     if resources.custom:
         options["resources"] = dict(resources.custom)
     return options
@@ -134,10 +145,12 @@ class NodeState:
     Attributes:
         address: Its network address.
         is_alive: Whether it lives, as far as the cluster knows.
+        port: Where its raylet listens.
     """
 
     address: str
     is_alive: bool
+    port: int = 0
 
 
 async def find_nodes() -> dict[str, NodeState]:
@@ -145,7 +158,12 @@ async def find_nodes() -> dict[str, NodeState]:
     import ray  # noqa: PLC0415 - as above
 
     nodes = await asyncio.to_thread(ray.nodes)
-    return {node["NodeID"]: NodeState(node["NodeManagerAddress"], node["Alive"]) for node in nodes}
+    return {
+        node["NodeID"]: NodeState(
+            node["NodeManagerAddress"], node["Alive"], int(node.get("NodeManagerPort", 0))
+        )
+        for node in nodes
+    }
 
 
 async def alive_nodes() -> list[str]:

@@ -12,6 +12,7 @@ from dioptra_workers.runner.cluster import NAMESPACE
 from dioptra_workers.runner.jobs import JobRun
 from dioptra_workers.runner.orders import JobEnded, JobOrder, LeaseKey
 from dioptra_workers.runner.pool import WarmPool
+from dioptra_workers.runner.pulse import Pulse
 from dioptra_workers.runner.scratch import ScratchKeeper
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.settings import DEFAULT_SAVE_LIMIT
@@ -52,6 +53,7 @@ class Driver:
         self._sink = SinkClient(name, self._received)
         self._pool = WarmPool(self._places, warm)
         self._nodes = Nodes()
+        self._pulse = Pulse()
         self._scratch = ScratchKeeper(store_url)
         self._runs: dict[LeaseKey, JobRun] = {}
         self._idle = asyncio.Event()
@@ -85,6 +87,7 @@ class Driver:
             sink=self._sink,
             pool=self._pool,
             nodes=self._nodes,
+            pulse=self._pulse,
             emit=emit,
             save_limit=self.save_limit,
         )
@@ -121,5 +124,6 @@ class Driver:
         await self._scratch.close()
 
     def _received(self, batch: Batch) -> None:
+        self._pulse.heard(batch.node_id)
         if (run := self._runs.get((batch.job_id, batch.attempt))) is not None:
             run.received(batch)

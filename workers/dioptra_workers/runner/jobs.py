@@ -12,22 +12,15 @@ from collections.abc import Callable, Collection
 from typing import TypeAlias
 
 import ray
-from ray.exceptions import RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import RayError, RayTaskError, TaskCancelledError, WorkerCrashedError
 
-from dioptra_workers.runner import (
-    capacity,
-    crashes,
-    deaths,
-    outputs,
-    recovery,
-    reuse,
-    waiting,
-)
+from dioptra_workers.runner import capacity, crashes, deaths, outputs, recovery, reuse, waiting
 from dioptra_workers.runner.chronicle import Chronicle, Emit
 from dioptra_workers.runner.cluster import stage_function
 from dioptra_workers.runner.deaths import Death
 from dioptra_workers.runner.orders import JobEnded, JobOrder
 from dioptra_workers.runner.pool import WarmPool, suits
+from dioptra_workers.runner.pulse import Pulse, first_of
 from dioptra_workers.runner.saving import Saver
 from dioptra_workers.runner.sink import SinkClient
 from dioptra_workers.runner.stages import StageState, arguments, first_states, release
@@ -62,6 +55,7 @@ class JobRun:
         sink: SinkClient,
         pool: WarmPool,
         nodes: capacity.Nodes,
+        pulse: Pulse,
         emit: Emit,
         save_limit: int = DEFAULT_SAVE_LIMIT,
     ) -> None:
@@ -69,6 +63,7 @@ class JobRun:
         self._sink = sink
         self._pool = pool
         self._nodes = nodes
+        self._pulse = pulse
         self._chronicle = Chronicle(emit)
         self._states = first_states(order, places)
         self._suits_pool = suits(order.plan)
@@ -149,7 +144,7 @@ class JobRun:
             self._waiting.add(asyncio.create_task(self._run_warm(state)))
         else:
             self._call(state)
-            self._waiting.add(asyncio.create_task(self._result(state)))
+            self._waiting.add(asyncio.create_task(self._result_or_loss(state)))
 
     async def _run_warm(self, state: StageState) -> tuple[StageState, int, Result]:
         tried = state.round
@@ -161,7 +156,18 @@ class JobRun:
         if self._stopping is not None:
             return state, tried, StageReport(outcome="cancelled")
         self._call(state)
-        return await self._result(state)
+        return await self._result_or_loss(state)
+
+    async def _result_or_loss(self, state: StageState) -> tuple[StageState, int, Result]:
+        """Its result, unless its node is lost before Ray knows."""
+        tried, reference = state.round, state.returns[0]
+        losing = self._pulse.until_lost(lambda: state.node_id if state.round == tried else "")
+        result = await first_of(self._result(state), losing)
+        if not isinstance(result, str):
+            return result
+        # What it does there, if it lives, is of a round that is over: nobody takes it.
+        ray.cancel(reference, force=True, recursive=False)
+        return state, tried, Death(error=WorkerCrashedError(), lost_node=result)
 
     async def _result(self, state: StageState) -> tuple[StageState, int, Result]:
         tried, cpus = state.round, state.stage.resources.num_cpus
@@ -198,7 +204,8 @@ class JobRun:
         request = state.request
         self._pool.make_room(state.stage.resources.num_cpus)
         resources, count = state.stage.resources, request.num_returns
-        function = stage_function(resources, count, self._order.plan.environment.runtime_env)
+        environment, avoid = self._order.plan.environment, frozenset(self._pulse.lost)
+        function = stage_function(resources, count, environment.runtime_env, avoid)
         returned = function.remote(request, *arguments(state, self._states))
         state.returns = returned if isinstance(returned, list) else [returned]
 

@@ -151,7 +151,8 @@ def write_outputs(
         with journal.aside(f"artifacts.{name}"):
             path = execution.write_artifact(name)
         paths[name] = _checked(name, path, directory)
-    keys = {name: artifact_key(request.job.job_id, request.job.attempt, name) for name in names}
+    job, tried = request.job, request.round + 1
+    keys = {name: artifact_key(job.job_id, job.attempt, name, try_number=tried) for name in names}
     stored: list[StoredArtifact] = []
     try:
         for name, path in paths.items():
