@@ -21,7 +21,8 @@ def artifact_key(job_id: int, attempt: int, name: str, *, try_number: int = 1) -
     Each try has its own place: one whose node was cut off may still write, or remove what it
     has written, long after another try has taken over.
     """
-    return check_key(f"artifacts/{job_id}/{attempt}/{try_number}/{name}")
+    tried = f".{try_number}" if try_number > 1 else ""
+    return check_key(f"artifacts/{job_id}/{attempt}{tried}/{name}")
 
 
 def check_key(key: str) -> str:

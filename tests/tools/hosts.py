@@ -76,10 +76,10 @@ class Host:
     def programs(self) -> list[str]:
         """The command lines of its processes, but for the first one."""
         found = []
-        inside = os.readlink(f"/proc/{self._init}/ns/pid")
+        inside = Path(f"/proc/{self._init}/ns/pid").readlink()
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                mine = os.readlink(process / "ns/pid") == inside
+                mine = (process / "ns/pid").readlink() == inside
                 if mine and process.name != self._init:
                     found.append((process / "cmdline").read_text().replace("\0", " ").strip())
         return [program for program in found if program]

@@ -18,7 +18,9 @@ from dioptra_ray.store.inventory import Kind, Stored
 BATCH = 500
 """How many pieces of the store are judged in one transaction."""
 
-_ATTEMPT = re.compile(r"(?:artifacts/(\d{1,18})/(\d{1,9})/.+|scratch/(\d{1,18})-(\d{1,9}))")
+_ATTEMPT = re.compile(
+    r"(?:artifacts/(\d{1,18})/(\d{1,9})(?:\.\d{1,9})?/.+|scratch/(\d{1,18})-(\d{1,9}))"
+)
 _BUNDLE = re.compile(r"plugins/([0-9a-f]{64})\.tar\.gz")
 _FINAL = frozenset(state.value for state in FINAL_STATES)
 

@@ -89,6 +89,8 @@ def test_what_nobody_needs_goes(client, store, failed, age, tmp_path):
     job = failed
     lost = artifact_key(job.id, 1, "lost")
     store.put_artifact(lost, tmp_path / "f")
+    late = artifact_key(job.id, 1, "late", try_number=2)
+    store.put_artifact(late, tmp_path / "f")
     store.put_artifact("uploads/0123", tmp_path / "f")
     store.put_blob(f"{scratch_folder(job.id, 2)}/a", b"123")
     store.put_blob(f"{scratch_folder(job.id, 2)}/b", b"4")
@@ -102,6 +104,7 @@ def test_what_nobody_needs_goes(client, store, failed, age, tmp_path):
     assert store.read_manifest(lost) == before
     reasons = {one.key.rpartition("/")[0]: one.reason for one in dry.garbage}
     assert reasons[lost] == f"never became an artifact: attempt 1 of job {job.id}, which is over"
+    assert reasons[late] == reasons[lost]
     assert reasons["uploads/0123"] == "an upload that never became an artifact"
     assert reasons["scratch"] == f"scratch space of attempt 2 of job {job.id}, which is over"
     assert reasons["plugins"] == "a plugin that was never registered"
@@ -109,7 +112,7 @@ def test_what_nobody_needs_goes(client, store, failed, age, tmp_path):
     scratch = next(one for one in dry.garbage if one.key.startswith("scratch"))
     assert (scratch.objects, scratch.size) == (2, 4)
     done = client.artifacts.collect_garbage()
-    assert (keys(done), done.count) == (keys(dry), 7)
+    assert (keys(done), done.count) == (keys(dry), 9)
     assert list(store.list_artifacts()) == []
     assert not store.has_blob(bundle)
     assert not (tmp_path / "store" / ".partial" / "0a1b").exists()

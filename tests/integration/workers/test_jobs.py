@@ -240,7 +240,7 @@ async def test_artifacts_are_stored_and_read_by_another_job(lab, describe):
     ended, job = await lab.run(description, {"p": old}, artifact_tasks=ARTIFACT_TASKS)
     assert ended.outcome == "finished", ended
     (stored,) = ended.artifacts
-    assert (stored.name, stored.key) == ("kept", f"artifacts/{job.lease[0]}/1/1/kept")
+    assert (stored.name, stored.key) == ("kept", f"artifacts/{job.lease[0]}/1/kept")
     assert b"".join(lab.store.open_file(stored.key, "")) == b'{"weight": 7}'
 
     given = ArtifactInput(

@@ -92,7 +92,8 @@ def test_settings_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_keys() -> None:
     assert bundle_key("sha256:abc") == "plugins/abc.tar.gz"
-    assert artifact_key(3, 2, "the model") == "artifacts/3/2/1/the model"
+    assert artifact_key(3, 2, "the model") == "artifacts/3/2/the model"
+    assert artifact_key(3, 2, "the model", try_number=4) == "artifacts/3/2.4/the model"
     with pytest.raises(InvalidRequestError, match="store key"):
         artifact_key(3, 2, "../../plugins/x")
 
