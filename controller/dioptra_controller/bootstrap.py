@@ -13,6 +13,8 @@ import sqlalchemy
 import structlog
 
 from dioptra_controller import __version__
+from dioptra_controller.access import auditing
+from dioptra_controller.access.audit_retention import AuditRetention
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts import residence
 from dioptra_controller.artifacts.collector import Collector
@@ -43,6 +45,7 @@ class Controller:
         self._store = open_store(settings.store_url)
         self._hub: Hub | None = None
         self._retention: Retention | None = None
+        self._audit_retention: AuditRetention | None = None
         self._collector: Collector | None = None
         self._server: Server | None = None
         self._verifier: Verifier | None = None
@@ -61,6 +64,7 @@ class Controller:
         await asyncio.to_thread(self._store.check)
         self._hub = Hub(self.database)
         self.database.on_commit = self._hub.committed
+        self.database.before_commit = auditing.append
         await self._hub.start(
             self._settings.lease_seconds, forget_runners=self._settings.forget_runners
         )
@@ -79,7 +83,12 @@ class Controller:
             settings=self._settings,
             verifier=self._verifier,
         )
-        self._server = Server(services, verifier=self._verifier, tls=_tls(self._settings))
+        self._server = Server(
+            services,
+            verifier=self._verifier,
+            database=self.database,
+            tls=_tls(self._settings),
+        )
         self.address = await self._server.start(self._settings.listen)
         # Now that nothing can fail any more: what did not start must not be remembered.
         await self.database.write(residence.settle, self._store.url, now=self._hub.now())
@@ -88,6 +97,9 @@ class Controller:
         keep = dt.timedelta(seconds=self._settings.saved_stages_seconds)
         self._retention = Retention(self.database, self._store, keep=keep, now=self._hub.now)
         self._retention.start()
+        keep = dt.timedelta(seconds=self._settings.audit_seconds)
+        self._audit_retention = AuditRetention(self.database, keep=keep)
+        self._audit_retention.start()
         if self._settings.garbage_pause_seconds:
             pause = dt.timedelta(seconds=self._settings.garbage_pause_seconds)
             self._collector.start(pause)
@@ -100,6 +112,8 @@ class Controller:
             await self._server.refuse()
         if self._retention is not None:
             await self._retention.stop()
+        if self._audit_retention is not None:
+            await self._audit_retention.stop()
         if self._collector is not None:
             await self._collector.stop()
         if self._hub is not None:

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
         garbage_pause_seconds: Between two looks for it; 0 looks only when asked to.
         download_link_seconds: For how long clients may fetch an artifact's file from an S3
             store itself; 0 lets them fetch it through the controller only.
+        audit_seconds: For how long the audit log keeps who did what.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     garbage_grace_seconds: float = Field(default=86400.0, ge=3600)
     garbage_pause_seconds: float = Field(default=21600.0, ge=0)
     download_link_seconds: int = Field(default=300, ge=0, le=3600)
+    audit_seconds: float = Field(default=90 * 86400.0, gt=0)
     log_level: str = "INFO"
 
     @field_validator("log_level")

@@ -37,13 +37,19 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, on_commit: Callable[[Iterable[Any]], None] | None = None
+        self,
+        url: str,
+        *,
+        on_commit: Callable[[Iterable[Any]], None] | None = None,
+        before_commit: Callable[[sqlalchemy.Connection], None] | None = None,
     ) -> None:
         parsed = sqlalchemy.make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = (_open_sqlite if self.is_sqlite else _open_postgres)(parsed)
         self._readers_engine = self._open_readers(parsed)
         self.on_commit = on_commit
+        # Called in every transaction that writes, once its work is done.
+        self.before_commit = before_commit
         self._writers = Lane("database-write", 1 if self.is_sqlite else 8)
         self._readers = Lane("database-read", 4)
 
@@ -86,6 +92,8 @@ class Database:
             connection.info["notices"] = notices
             with connection.begin():
                 result = function(connection, *args, **kwargs)
+                if self.before_commit is not None:
+                    self.before_commit(connection)
         return result, notices
 
     def read_now(

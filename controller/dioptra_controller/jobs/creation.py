@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dioptra_controller.access import checks
+from dioptra_controller.access import auditing, checks
 from dioptra_controller.access.caller import Role, current
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS
@@ -173,6 +173,7 @@ def insert_job(
         "last_log": 0,
     }
     job_id = int(_INSERT.first(connection, values).id)
+    auditing.about(f"job {job_id} of entrypoint {row['entrypoint']}")
     ledger = Ledger(connection, now)
     job = OpenJob(
         id=job_id, life=JobLife(), timeout_seconds=values["timeout_seconds"], last_event=1

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy
 from google.protobuf.duration_pb2 import Duration
 
+from dioptra_controller.access import auditing
 from dioptra_controller.access.caller import Role
 from dioptra_controller.access.checks import choose_group
 from dioptra_controller.artifacts import ancestry, catalog
@@ -137,6 +138,7 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
     ) -> pb.UploadArtifactResponse:
         """Store what was made outside of a job."""
         header = await _read_header(request_iterator)
+        auditing.about(f"artifact {header.name}")
         check_name("artifact", header.name)
         check_text(f"artifact {header.name!r}", header.description)
         # Before the bytes come: a wrong task or group should not cost an upload.

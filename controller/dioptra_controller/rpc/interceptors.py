@@ -3,7 +3,7 @@
 import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -11,10 +11,11 @@ import grpc.aio
 import structlog
 from grpc_status import rpc_status
 
-from dioptra_controller.access import rules
+from dioptra_controller.access import auditing, rules
 from dioptra_controller.access.caller import CONTROLLER, act_as
 from dioptra_controller.access.verifying import Verifier
-from dioptra_ray.errors import DioptraError, InternalError
+from dioptra_controller.database.engine import Database
+from dioptra_ray.errors import DioptraError, InternalError, PermissionDeniedError
 from dioptra_ray.wire.status import to_status
 
 REQUEST_ID = "x-request-id"
@@ -32,10 +33,12 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         verifier: Knows the callers; every call but health checks must have one.
+        database: Where the audit log is.
     """
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, database: Database) -> None:
         self._verifier = verifier
+        self._database = database
 
     async def intercept_service(
         self,
@@ -46,7 +49,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_OPEN_PREFIX):
             return handler
-        call = _Call(handler, handler_call_details.method, self._verifier)
+        call = _Call(handler, handler_call_details.method, self._verifier, self._database)
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: Handler = make(
@@ -60,19 +63,22 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
 class _Call:
     """One method, guarded."""
 
-    def __init__(self, handler: Handler, method: str, verifier: Verifier) -> None:
+    def __init__(
+        self, handler: Handler, method: str, verifier: Verifier, database: Database
+    ) -> None:
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         self._function: Callable[[Any, Any], Any] = getattr(handler, kind)
         self._method = method
         self._verifier = verifier
+        self._database = database
 
     async def answer(self, request: Any, context: Any) -> Any:
         """Run a method with one response."""
         failure: DioptraError
         with self._bound(context):
             try:
-                await self._admit(context)
-                return await self._function(request, context)
+                async with self._admitted(request, context):
+                    return await self._function(request, context)
             except Exception as error:  # noqa: BLE001 - everything becomes a status
                 failure = _judge(error)
             await _abort(context, failure)
@@ -83,14 +89,15 @@ class _Call:
         failure: DioptraError
         with self._bound(context):
             try:
-                await self._admit(context)
-                result = self._function(request, context)
-                if inspect.isasyncgen(result):
-                    async with aclosing(result):
-                        async for response in result:
-                            yield response
-                else:
-                    await result
+                async with self._admitted(request, context):
+                    result = self._function(request, context)
+                    if inspect.isasyncgen(result):
+                        async with aclosing(result):
+                            async for response in result:
+                                await self._admit_still(context)
+                                yield response
+                    else:
+                        await result
             except Exception as error:  # noqa: BLE001 - everything becomes a status
                 failure = _judge(error)
             else:
@@ -108,19 +115,47 @@ class _Call:
         finally:
             structlog.contextvars.clear_contextvars()
 
-    async def _admit(self, context: Any) -> None:
-        """Let nobody call who may not; from here on the caller acts.
+    @asynccontextmanager
+    async def _admitted(self, request: Any, context: Any) -> AsyncIterator[None]:
+        """Let nobody in who may not call; within, the caller acts, and what it does is audited.
 
         Raises:
             UnauthenticatedError, PermissionDeniedError: The caller may not.
         """
-        value = dict(context.invocation_metadata() or ()).get("authorization", "")
-        caller = await self._verifier.identify(str(value))
+        caller = await self._verifier.identify(_authorization(context))
         structlog.contextvars.bind_contextvars(subject=caller.subject)
-        rule = rules.find_rule(self._method)
-        rules.check(rule, caller)
-        # What runners report concerns the jobs of all groups.
-        act_as(CONTROLLER if rule.for_runners else caller)
+        entry = auditing.Entry(
+            caller=caller,
+            method=self._method.rpartition(".")[2],
+            resource=auditing.describe(self._method, request),
+            request_id=str(structlog.contextvars.get_contextvars()["request_id"]),
+            peer=context.peer(),
+        )
+        mutates = True
+        try:
+            rule = rules.find_rule(self._method)
+            mutates = rule.mutates
+            rules.check(rule, caller)
+            # What runners report concerns the jobs of all groups.
+            act_as(CONTROLLER if rule.for_runners else caller)
+            if mutates:
+                auditing.begin(entry)
+            yield
+        except Exception as error:
+            if mutates or isinstance(error, PermissionDeniedError):
+                reason = error.reason if isinstance(error, DioptraError) else InternalError.reason
+                await auditing.finish(self._database, entry, reason)
+            raise
+        if mutates:
+            await auditing.finish(self._database, entry, auditing.OK)
+
+    async def _admit_still(self, context: Any) -> None:
+        """End a stream whose token was revoked, or has expired, before it says more.
+
+        Raises:
+            UnauthenticatedError: The token is good no more.
+        """
+        await self._verifier.identify(_authorization(context))
 
 
 def _judge(error: Exception) -> DioptraError:
@@ -140,6 +175,10 @@ def _judge(error: Exception) -> DioptraError:
 
 async def _abort(context: Any, failure: DioptraError) -> None:
     await context.abort_with_status(rpc_status.to_status(to_status(failure)))
+
+
+def _authorization(context: Any) -> str:
+    return str(dict(context.invocation_metadata() or ()).get("authorization", ""))
 
 
 def _arity(streaming: bool) -> str:

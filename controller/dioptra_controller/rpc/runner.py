@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from dioptra_controller import __version__
+from dioptra_controller.access import auditing
 from dioptra_controller.database.engine import Database
 from dioptra_controller.jobs.outline import load_plan
 from dioptra_controller.jobs.reports import Report
@@ -43,6 +44,7 @@ class RunnerServicer(pb_grpc.RunnerServiceServicer):
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("message") != "hello":
             raise InvalidRequestError("the first message of a runner must be hello")
+        auditing.about(f"runner {first.hello.name}")
         self._check(first.hello)
         session, greeting = await self._hub.connect(messages.read_hello(first.hello))
         listening = asyncio.create_task(self._listen(session, request_iterator))

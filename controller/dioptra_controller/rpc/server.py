@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from dioptra_controller.access.verifying import Verifier
+from dioptra_controller.database.engine import Database
 from dioptra_controller.rpc.interceptors import GuardInterceptor
 from dioptra_controller.rpc.tls import Certificates, Files
 from dioptra_controller.settings import split_address
@@ -56,13 +57,21 @@ class Server:
     Args:
         services: What it offers besides health and reflection.
         verifier: Knows callers by their tokens.
+        database: Where the audit log is.
         tls: Certificate and key to listen with; None listens without TLS.
     """
 
     def __init__(
-        self, services: Iterable[Service], *, verifier: Verifier, tls: Files | None = None
+        self,
+        services: Iterable[Service],
+        *,
+        verifier: Verifier,
+        database: Database,
+        tls: Files | None = None,
     ) -> None:
-        self._server = grpc.aio.server(interceptors=[GuardInterceptor(verifier)], options=_OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=[GuardInterceptor(verifier, database)], options=_OPTIONS
+        )
         self._tls = tls
         self._health = health.aio.HealthServicer()
         self._names = ["", *(service.name for service in services)]

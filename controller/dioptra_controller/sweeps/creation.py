@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dioptra_controller.access import auditing
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import SWEEPS
 from dioptra_controller.jobs import artifact_inputs
@@ -98,6 +99,7 @@ def create_sweep(
     }
     statement = sa.insert(SWEEPS).values(row).returning(SWEEPS.c.id)
     sweep_id = int(connection.execute(statement).scalar_one())
+    auditing.about(f"sweep {sweep_id} of entrypoint {row['entrypoint']}")
     notify(connection, WorkArrived())
     return sweep_id
 

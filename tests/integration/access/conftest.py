@@ -1,13 +1,15 @@
 """A controller with two groups, and somebody of every role in one of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
+import structlog
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.status_pb2 import Status
 
@@ -134,6 +136,14 @@ class World:
         request = {"name": who, "memberships": memberships, **more}
         (made,) = await self.call("bootstrap", "CreateToken", request)
         self.secrets[who] = made.secret
+
+
+@pytest.fixture(autouse=True)
+def log_to_stderr() -> Iterator[None]:
+    """As the real controller does: what commands print must stay readable by scripts."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

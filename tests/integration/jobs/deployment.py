@@ -141,7 +141,7 @@ class Deployment:
     async def start(self) -> None:
         await self.hub.start(lease_seconds=30.0)
         self.server = grpc.aio.server(
-            interceptors=[GuardInterceptor(Verifier(self.database, None))]
+            interceptors=[GuardInterceptor(Verifier(self.database, None), self.database)]
         )
         job_grpc.add_JobServiceServicer_to_server(
             JobServicer(self.database, self.hub, self.store), self.server
