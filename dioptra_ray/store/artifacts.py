@@ -35,7 +35,7 @@ from dioptra_ray.store.manifest import (
     read_manifest,
 )
 from dioptra_ray.store.objects import ObjectInfo, Objects, Readable, Unfinished
-from dioptra_ray.store.transfer import HashingReader, for_each, read_exactly, verified
+from dioptra_ray.store.transfer import HashingReader, for_each, in_chunks, read_exactly, verified
 from dioptra_ray.store.tree import SourceFile, read_tree
 
 # Bound now: this is called while a plugin may have put something in its place.
@@ -99,7 +99,8 @@ class ObjectArtifactStore:
     def open_stream(self, key: str, *, size: int, digest: str) -> Iterator[bytes]:
         """See `ArtifactStore`."""
         file = ManifestFile(path=check_key(key), size=size, digest=digest)
-        return verified(self._objects.chunks(key, size, ahead=True), file, self.url)
+        pieces = verified(self._objects.chunks(key, size, ahead=True), file, self.url)
+        return (chunk for piece in pieces for chunk in in_chunks(piece))
 
     def list_blobs(self, folder: str) -> Iterator[ObjectInfo]:
         """See `ArtifactStore`."""

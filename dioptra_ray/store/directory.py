@@ -23,8 +23,7 @@ from dioptra_ray.errors import (
     PermissionDeniedError,
     UnavailableError,
 )
-from dioptra_ray.store.objects import ObjectInfo, Readable, Unfinished
-from dioptra_ray.store.protocol import CHUNK
+from dioptra_ray.store.objects import CHUNK, ObjectInfo, Readable, Unfinished
 
 _PARTIAL = ".partial"
 _ABANDONED_SECONDS = 7 * 86400

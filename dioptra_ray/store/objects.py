@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+CHUNK = 1 << 20
+"""Bytes of a piece of a stream."""
+
 
 class Readable(Protocol):
     """Gives bytes, in order."""
@@ -74,7 +77,7 @@ class Objects(Protocol):
     def chunks(
         self, name: str, size: int, *, begin: int = 0, ahead: bool = False
     ) -> Iterator[bytes]:
-        """The content in pieces of at most 1 MiB. Raises NotFoundError.
+        """The content in pieces of at most 1 MiB, or some MiB `ahead`. Raises NotFoundError.
 
         Args:
             name: Of the object.

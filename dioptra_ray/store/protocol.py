@@ -8,8 +8,6 @@ from dioptra_ray.store.inventory import Stored
 from dioptra_ray.store.manifest import Manifest
 from dioptra_ray.store.objects import ObjectInfo, Readable
 
-CHUNK = 1 << 20
-
 
 class ArtifactStore(Protocol):
     """Blobs by key, and artifacts: a file or a directory by key, visible only when complete.

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from dioptra_ray.errors import DataLossError
 from dioptra_ray.store.manifest import ManifestFile
-from dioptra_ray.store.objects import Readable
+from dioptra_ray.store.objects import CHUNK, Readable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,6 +51,16 @@ def read_exactly(content: Readable, size: int) -> bytes:
         pieces.append(piece)
         missing -= len(piece)
     return b"".join(pieces)
+
+
+def in_chunks(piece: bytes) -> Iterator[bytes]:
+    """The piece in chunks of at most 1 MiB."""
+    if len(piece) <= CHUNK:
+        yield piece
+        return
+    view = memoryview(piece)
+    for begin in range(0, len(piece), CHUNK):
+        yield bytes(view[begin : begin + CHUNK])
 
 
 def verified(chunks: Iterable[bytes], file: ManifestFile, where: str) -> Iterator[bytes]:

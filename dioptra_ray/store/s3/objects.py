@@ -21,12 +21,11 @@ from dioptra_ray.errors import NotFoundError, UnavailableError
 from dioptra_ray.store.budget import MemoryBudget
 from dioptra_ray.store.manifest import DEFAULT_TYPE
 from dioptra_ray.store.objects import ObjectInfo, Readable, Unfinished
-from dioptra_ray.store.protocol import CHUNK
 from dioptra_ray.store.s3.connecting import connect
 from dioptra_ray.store.s3.errors import ServiceError, explained
 from dioptra_ray.store.s3.multipart import Sender, list_uploads
 from dioptra_ray.store.settings import StoreSettings
-from dioptra_ray.store.transfer import for_each, read_exactly
+from dioptra_ray.store.transfer import for_each, in_chunks, read_exactly
 
 PARALLELISM: Final = 16
 PIECE: Final = 8 << 20
@@ -93,16 +92,10 @@ class S3Objects:
         """See `Objects`."""
         ranges = deque(_ranges(begin, size))
         if ahead and len(ranges) > 1:
-            pieces = self._pieces_ahead(name, ranges)
-        else:
-            pieces = (self._read_range(name, *each) for each in ranges)
-        for piece in pieces:
-            if len(piece) <= CHUNK:
-                yield piece
-                continue
-            view = memoryview(piece)
-            for start in range(0, len(piece), CHUNK):
-                yield bytes(view[start : start + CHUNK])
+            yield from self._pieces_ahead(name, ranges)
+            return
+        for each in ranges:
+            yield from in_chunks(self._read_range(name, *each))
 
     def _pieces_ahead(self, name: str, ranges: deque[tuple[int, int]]) -> Iterator[bytes]:
         coming: deque[tuple[Future[bytes], int]] = deque()

@@ -34,6 +34,8 @@ class Requests:
             access_key=keys[0], secret_key=keys[1], region=region, host=parts.netloc
         )
         self._patience = patience
+        self.protects = context is not None
+        """Whether what is sent cannot be changed on its way: TLS would notice."""
 
     def send(  # noqa: PLR0913 - what a request has
         self,

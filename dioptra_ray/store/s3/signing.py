@@ -10,6 +10,8 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import quote
 
+UNSIGNED = "UNSIGNED-PAYLOAD"
+"""Instead of a checksum: the service compares none. For requests over TLS only."""
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
