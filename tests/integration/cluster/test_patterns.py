@@ -9,16 +9,8 @@ import yaml
 
 from dioptra_ray.client.job import Job
 from tests.integration.cluster.deployment import Deployment
-from tests.integration.cluster.patterns import (
-    DISTURBED,
-    DISTURBING,
-    ODD_KINDS,
-    PATTERNS,
-    Cut,
-    Pattern,
-    odd,
-    seeded,
-)
+from tests.integration.cluster.odd_patterns import DISTURBED, DISTURBING, ODD_KINDS, odd
+from tests.integration.cluster.patterns import PATTERNS, Cut, Pattern, seeded
 
 CUTS: tuple[Cut, ...] = ("bound", "cut", "two nodes")
 

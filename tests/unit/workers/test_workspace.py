@@ -5,88 +5,11 @@ import socket
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from dioptra_ray.errors import ConflictError, DataLossError
-from dioptra_ray.store import open_store, scratch_folder
-from dioptra_workers.stage import packing
-from dioptra_workers.stage.delta import Delta, read_delta, rehome, write_delta
-from dioptra_workers.stage.laying import lay_out
-from dioptra_workers.stage.merging import merge
-from dioptra_workers.stage.packing import Author, pack
-from dioptra_workers.stage.payload import Payload
-from dioptra_workers.stage.scratch import Scratch
-from dioptra_workers.stage.workspace import remove, scan
-
-
-@dataclass
-class Job:
-    """Stages, each in a directory of its own, one after another."""
-
-    folder: Path
-    scratch: Scratch
-    deltas: dict[str, Payload] = field(default_factory=dict)
-    after: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def stage(self, name, steps, *before):
-        """Run a stage: what it finds is laid out, `steps` changes it, its delta is packed."""
-        root = self.folder / name
-        root.mkdir()
-        (root / "parameters.json").write_text("{}")
-        known = [other for other in self.deltas if other in before]
-        tree, conflicts = merge([read_delta(self.deltas[other]) for other in known])
-        lay_out(root, tree, self.scratch)
-        self.warnings += map(str, conflicts)
-        stamps = scan(root).stamps
-        steps(root)
-        author = Author(stage=name, label=f"{name} (step {name})", after=before)
-        delta = pack(root, stamps, author, self.scratch, self.warnings.append)
-        self.deltas[name], self.after[name] = write_delta(delta), before
-        return root
-
-    def delta(self, name) -> Delta:
-        return read_delta(self.deltas[name])
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = open_store(f"file://{tmp_path}/store")
-    store.check()
-    return store
-
-
-@pytest.fixture
-def job(tmp_path, store):
-    (tmp_path / "stages").mkdir()
-    return Job(tmp_path / "stages", Scratch(store, scratch_folder(7, 1)))
-
-
-def nothing(_):
-    """Changes nothing."""
-
-
-def writer(**files):
-    def write(root):
-        for name, text in files.items():
-            (root / name).write_text(text)
-
-    return write
-
-
-def names(root):
-    return sorted(path.name for path in root.iterdir())
-
-
-def found(root):
-    return {
-        str(path.relative_to(root)): path.read_text()
-        for path in root.rglob("*")
-        if path.is_file() and path.name != "parameters.json"
-    }
+from dioptra_workers.stage.workspace import remove
+from tests.unit.workers.files import found, names, nothing, writer
 
 
 def test_only_what_is_new_or_changed_travels(job):
@@ -368,84 +291,6 @@ def test_what_cannot_be_read_is_said_and_breaks_nothing(tmp_path):
     assert "folder cannot be read" in said
     assert "others cannot be read" in said
     assert left == "False"
-
-
-def test_large_files_go_through_the_store(job, store, monkeypatch):
-    monkeypatch.setattr(packing, "LARGE", 1000)
-    job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
-    (entry,) = job.delta("s0").entries
-    assert entry.stored is not None
-    assert len(job.delta("s0").content) == 0
-    assert [blob.size for blob in store.list_blobs("scratch/7-1")] == [1000]
-    root = job.stage("s1", nothing, "s0")
-    assert (root / "large").read_bytes() == b"x" * 1000
-    assert (root / "large").stat().st_mtime_ns == entry.mtime_ns
-
-
-def test_many_files_of_some_size_do_not_fill_the_memory(job, monkeypatch):
-    monkeypatch.setattr(packing, "SMALL", 10)
-    monkeypatch.setattr(packing, "MOST_INLINE", 100)
-    job.stage("s0", lambda root: [(root / f"f{n:02}").write_bytes(b"x" * 30) for n in range(9)])
-    assert [entry.stored is not None for entry in job.delta("s0").entries] == [False] * 3 + [
-        True
-    ] * 6
-    assert len(found(job.stage("s1", nothing, "s0"))) == 9
-
-
-def test_a_large_file_that_is_overwritten_is_fetched_once(job, store, monkeypatch):
-    monkeypatch.setattr(packing, "LARGE", 1000)
-    job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
-    first = next(iter(store.list_blobs("scratch/7-1"))).name
-    job.stage("s1", lambda root: (root / "large").write_bytes(b"y" * 1000), "s0")
-    store.delete_blob(first)
-    root = job.stage("s2", nothing, "s0", "s1")
-    assert (root / "large").read_bytes() == b"y" * 1000
-
-
-def test_large_files_beside_each_other_are_compared(job, monkeypatch):
-    monkeypatch.setattr(packing, "LARGE", 1000)
-    for name, content in (("s0", b"x"), ("s1", b"x"), ("s2", b"y")):
-        job.stage(name, lambda root, c=content: (root / "large").write_bytes(c * 1000))
-    job.stage("s3", nothing, "s0", "s1")
-    assert job.warnings == []
-    job.stage("s4", nothing, "s0", "s1", "s2")
-    assert len(job.warnings) == 1
-
-
-def test_a_large_file_that_is_gone_is_named(job, store, monkeypatch):
-    monkeypatch.setattr(packing, "LARGE", 1000)
-    job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
-    store.delete_below("scratch/7-1")
-    with pytest.raises(DataLossError, match=r"large, a large file that s0 \(step s0\) left"):
-        job.stage("s1", nothing, "s0")
-
-
-def test_a_large_file_that_shrinks_meanwhile_is_named(job, monkeypatch):
-    monkeypatch.setattr(packing, "LARGE", 1000)
-
-    def shrunk(*_):
-        raise ConflictError("scratch/7-1/x cannot be stored: it changed its size meanwhile.")
-
-    monkeypatch.setattr(Scratch, "put_file", shrunk)
-    with pytest.raises(ConflictError, match="large became shorter"):
-        job.stage("s0", lambda root: (root / "large").write_bytes(b"x" * 1000))
-
-
-def test_a_delta_can_be_kept_for_longer_than_its_attempt(job, store, monkeypatch):
-    monkeypatch.setattr(packing, "LARGE", 1000)
-
-    def first(root):
-        (root / "large").write_bytes(b"x" * 1000)
-        (root / "small").write_text("small")
-
-    job.stage("s0", first)
-    job.stage("s1", nothing, "s0")
-    kept = Scratch(store, "saved-stages/7/1/s0")
-    assert rehome(job.deltas["s1"], kept) is job.deltas["s1"]
-    job.deltas["s0"] = rehome(job.deltas["s0"], kept)
-    store.delete_below("scratch/7-1")
-    root = job.stage("s2", nothing, "s0")
-    assert found(root) == {"large": "x" * 1000, "small": "small"}
 
 
 def test_a_directory_that_forbids_changes_is_removed(tmp_path):
