@@ -18,7 +18,10 @@ from dioptra_ray.wire.issues import clean, read_issues, write_issues
 
 DOMAIN: Final = "dioptra-ray"
 RETRY_SECONDS: Final = 1
-MAX_MESSAGE: Final = 8_000
+# A client that nobody has told to take more than gRPC's 8 KiB of metadata gets its answer too:
+# the message travels twice, once with everything but ASCII escaped.
+MAX_MESSAGE: Final = 3_000
+MAX_METADATA: Final = 500
 
 _CODES: Final[dict[type[errors.DioptraError], int]] = {
     errors.InvalidDescriptionError: code_pb2.INVALID_ARGUMENT,
@@ -49,11 +52,11 @@ _BY_CODE: Final[dict[int, type[errors.DioptraError]]] = {
 def to_status(error: errors.DioptraError) -> status_pb2.Status:
     """Write an error; what a subclass adds travels as what its parent in the tree is."""
     kind = next(kind for kind in type(error).__mro__ if kind in _CODES)
-    status = status_pb2.Status(code=_CODES[kind], message=clean(error.message)[:MAX_MESSAGE])
+    status = status_pb2.Status(code=_CODES[kind], message=_shorten(error.message, MAX_MESSAGE))
     info = error_details_pb2.ErrorInfo(
         reason=kind.reason,
         domain=DOMAIN,
-        metadata={name: clean(text) for name, text in error.metadata.items()},
+        metadata={name: clean(text)[:MAX_METADATA] for name, text in error.metadata.items()},
     )
     status.details.add().Pack(info)
     if isinstance(error, errors.InvalidDescriptionError):
@@ -62,6 +65,17 @@ def to_status(error: errors.DioptraError) -> status_pb2.Status:
         delay = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_SECONDS))
         status.details.add().Pack(delay)
     return status
+
+
+def _shorten(text: str, most: int) -> str:
+    """Text of at most so many bytes once gRPC has escaped it; says when it was cut."""
+    text = clean(text)
+    left = most
+    for index, character in enumerate(text):
+        left -= 1 if " " <= character <= "~" else 3 * len(character.encode())
+        if left < 0:
+            return f"{text[:index]}... (cut)"
+    return text
 
 
 def from_status(status: status_pb2.Status) -> errors.DioptraError:

@@ -42,6 +42,7 @@ _DESCRIBE: Mapping[str, Callable[[sqlalchemy.Connection, str, str], snapshots.St
     "queue": queues.describe,
 }
 _MAX_ID = 2**63 - 1
+_MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +198,8 @@ def read_id(kind: str, name: str) -> int:
     Raises:
         InvalidRequestError: It is none.
     """
-    if not (name.isascii() and name.isdigit() and int(name) <= _MAX_ID):
+    is_short = len(name) <= _MAX_DIGITS and name.isascii() and name.isdigit()
+    if not is_short or int(name) > _MAX_ID:
         raise InvalidRequestError(f"{kind} {name!r}: {kind}s are named by their numbers")
     return int(name)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from dioptra_ray.errors import DioptraError, InvalidRequestError
 from dioptra_ray.store import ArtifactStore, Manifest
 
 _MOST_LINKS = 1000
+_LONGEST_GRACE = 10 * 366 * 86400
 
 
 class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
@@ -129,7 +131,7 @@ class ArtifactServicer(pb_grpc.ArtifactServiceServicer):
         self, request: pb.CollectGarbageRequest, context: Any
     ) -> pb.CollectGarbageResponse:
         """Delete what nobody needs, or say what it is."""
-        grace = request.grace.ToTimedelta() if request.HasField("grace") else None
+        grace = _read_grace(request) if request.HasField("grace") else None
         found = await self._collector.collect(dry_run=request.dry_run, grace=grace)
         return write_garbage(found)
 
@@ -240,6 +242,15 @@ async def _read_header(
     if first is None or first.WhichOneof("part") != "header":
         raise InvalidRequestError("the first message of an upload must be its header")
     return first.header
+
+
+def _read_grace(request: pb.CollectGarbageRequest) -> dt.timedelta:
+    if not 0 <= request.grace.seconds <= _LONGEST_GRACE:
+        raise InvalidRequestError(
+            f"the grace time is {request.grace.seconds} s; use an hour (3600 s) to "
+            f"{_LONGEST_GRACE} s"
+        )
+    return dt.timedelta(seconds=request.grace.seconds, microseconds=request.grace.nanos // 1000)
 
 
 def _write_link(path: str, url: str) -> pb.ArtifactLink:

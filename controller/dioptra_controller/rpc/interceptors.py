@@ -4,6 +4,7 @@ import inspect
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,6 +16,7 @@ from dioptra_controller.access import auditing, rules
 from dioptra_controller.access.caller import CONTROLLER, act_as
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.database.engine import Database
+from dioptra_controller.rpc.reading import read_request, read_requests
 from dioptra_ray.errors import DioptraError, InternalError, PermissionDeniedError
 from dioptra_ray.wire.status import to_status
 
@@ -54,7 +56,7 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: Handler = make(
             call.stream if handler.response_streaming else call.answer,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=None,
             response_serializer=handler.response_serializer,
         )
         return wrapped
@@ -71,25 +73,29 @@ class _Call:
         self._method = method
         self._verifier = verifier
         self._database = database
+        self._read = partial(
+            read_requests if handler.request_streaming else read_request,
+            handler.request_deserializer or bytes,
+        )
 
-    async def answer(self, request: Any, context: Any) -> Any:
+    async def answer(self, content: Any, context: Any) -> Any:
         """Run a method with one response."""
         failure: DioptraError
         with self._bound(context):
             try:
-                async with self._admitted(request, context):
+                async with self._admitted(content, context) as request:
                     return await self._function(request, context)
             except Exception as error:  # noqa: BLE001 - everything becomes a status
                 failure = _judge(error)
             await _abort(context, failure)
         return None
 
-    async def stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def stream(self, content: Any, context: Any) -> AsyncIterator[Any]:
         """Run a method with many responses, yielded or written to the context."""
         failure: DioptraError
         with self._bound(context):
             try:
-                async with self._admitted(request, context):
+                async with self._admitted(content, context) as request:
                     result = self._function(request, context)
                     if inspect.isasyncgen(result):
                         async with aclosing(result):
@@ -116,14 +122,16 @@ class _Call:
             structlog.contextvars.clear_contextvars()
 
     @asynccontextmanager
-    async def _admitted(self, request: Any, context: Any) -> AsyncIterator[None]:
+    async def _admitted(self, content: Any, context: Any) -> AsyncIterator[Any]:
         """Let nobody in who may not call; within, the caller acts, and what it does is audited.
 
         Raises:
             UnauthenticatedError, PermissionDeniedError: The caller may not.
+            InvalidRequestError: What was sent is no request of this method.
         """
         caller = await self._verifier.identify(_authorization(context))
         structlog.contextvars.bind_contextvars(subject=caller.subject)
+        request = self._read(content)
         entry = auditing.Entry(
             caller=caller,
             method=self._method.rpartition(".")[2],
@@ -140,7 +148,7 @@ class _Call:
             act_as(CONTROLLER if rule.for_runners else caller)
             if mutates:
                 auditing.begin(entry)
-            yield
+            yield request
         except Exception as error:
             if mutates or isinstance(error, PermissionDeniedError):
                 reason = error.reason if isinstance(error, DioptraError) else InternalError.reason
