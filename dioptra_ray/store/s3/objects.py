@@ -30,8 +30,8 @@ from dioptra_ray.store.transfer import for_each, in_chunks, read_exactly
 PARALLELISM: Final = 16
 PIECE: Final = 8 << 20
 """Bytes of a part of an upload, and of a range of a download."""
-_BUDGET: Final = 64 << 20
-_PIECES_AT_ONCE: Final = 6
+_BUDGET: Final = 32 << 20
+_PIECES_AT_ONCE: Final = 4
 _DELETED_AT_ONCE: Final = 1000
 _NO_BULK: Final = ("AccessDenied", "MethodNotAllowed", "NotImplemented")
 _OUT_OF_RANGE: Final = 416

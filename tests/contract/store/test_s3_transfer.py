@@ -13,13 +13,15 @@ from tests.contract.store.services import settings
 from tests.tools.s3_server import S3Server
 
 _MEASURED = """
-import resource, sys
+import sys
 from pathlib import Path
 from dioptra_ray.store import open_store
 store = open_store(sys.argv[1])
 store.put_blob("first", b"x")
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not `ru_maxrss`, which begins with what the process had that started this one.
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 before = peak()
 store.put_artifact(sys.argv[2], Path(sys.argv[3]))
 store.get_artifact(sys.argv[2], Path(sys.argv[4]))
@@ -47,7 +49,8 @@ def test_memory_is_bounded(s3: S3Server, bucket: str, tmp_path: Path) -> None:
         timeout=150,
     )
     assert ran.returncode == 0, ran.stderr
-    assert int(ran.stdout) < 150
+    # More than one piece at a time is there, or nothing was measured.
+    assert 10 < int(ran.stdout) < 150
     assert (tmp_path / "got" / "source" / "other").stat().st_size == 256 << 20
     open_store(url, settings(s3)).delete_artifact(KEY)
 
