@@ -15,6 +15,8 @@ import structlog
 from dioptra_controller import __version__
 from dioptra_controller.access import auditing
 from dioptra_controller.access.audit_retention import AuditRetention
+from dioptra_controller.access.openid import OpenId, OpenIdSettings
+from dioptra_controller.access.signing_keys import SigningKeys
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts import residence
 from dioptra_controller.artifacts.collector import Collector
@@ -74,7 +76,12 @@ class Controller:
             grace=dt.timedelta(seconds=self._settings.garbage_grace_seconds),
             now=self._hub.now,
         )
-        self._verifier = Verifier(self.database, token)
+        self._verifier = Verifier(
+            self.database,
+            token,
+            openid=_openid(self._settings),
+            certificates=self._settings.tls_client_roles,
+        )
         services = make_services(
             self.database,
             self._store,
@@ -141,6 +148,21 @@ async def serve(settings: Settings) -> None:
         await stopping.wait()
     finally:
         await controller.stop()
+
+
+def _openid(settings: Settings) -> OpenId | None:
+    if not settings.oidc_issuer:
+        return None
+    provider = OpenIdSettings(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        jwks=settings.oidc_jwks,
+        subject_claim=settings.oidc_subject_claim,
+        roles_claim=settings.oidc_roles_claim,
+        roles=settings.oidc_roles,
+        leeway_seconds=settings.oidc_leeway_seconds,
+    )
+    return OpenId(provider, SigningKeys(provider.jwks))
 
 
 def _tls(settings: Settings) -> Files | None:

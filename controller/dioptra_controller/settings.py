@@ -4,6 +4,7 @@ Read once at start, frozen, passed down as values; nothing else reads the enviro
 """
 
 import ipaddress
+import urllib.parse
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from dioptra_controller.access.grants import read_grants
 from dioptra_ray.errors import InvalidRequestError
 
 
@@ -33,6 +35,15 @@ class Settings(BaseSettings):
         tls_cert_file: Certificate chain (PEM) to listen with TLS; read again when it changes.
         tls_key_file: Its private key (PEM).
         tls_client_ca_file: Who vouches for callers (PEM); each must then show a certificate.
+        tls_client_roles: What callers may do who show a certificate and no token, by a name in
+            it: lists of "GROUP:ROLE" and "runner".
+        oidc_issuer: The OpenID provider whose tokens (JWT) are good, too.
+        oidc_audience: Whom its tokens must be meant for.
+        oidc_jwks: https URL, or file, with its keys.
+        oidc_subject_claim: The claim that says who it is.
+        oidc_roles_claim: The claim whose words give roles.
+        oidc_roles: What each word gives: lists of "GROUP:ROLE" and "runner".
+        oidc_leeway_seconds: By how much its clock may differ from ours.
         address_file: Gets the bound address once the server serves.
         lease_seconds: After how long without a heartbeat a runner has lost its jobs.
         max_upload_bytes: How large an uploaded artifact may be.
@@ -58,6 +69,14 @@ class Settings(BaseSettings):
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
+    tls_client_roles: dict[str, list[str]] = Field(default_factory=dict)
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_jwks: str = ""
+    oidc_subject_claim: str = "sub"
+    oidc_roles_claim: str = "groups"
+    oidc_roles: dict[str, list[str]] = Field(default_factory=dict)
+    oidc_leeway_seconds: float = Field(default=60.0, ge=0, le=600)
     address_file: Path | None = None
     lease_seconds: float = Field(default=30.0, gt=0)
     max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
@@ -93,6 +112,27 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert_file and tls_key_file belong together: set both")
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self
+
+    @field_validator("tls_client_roles", "oidc_roles")
+    @classmethod
+    def _known_roles(cls, roles: dict[str, list[str]]) -> dict[str, list[str]]:
+        for grants in roles.values():
+            read_grants(grants)
+        return roles
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        parts = {
+            name: getattr(self, name) for name in ("oidc_issuer", "oidc_audience", "oidc_jwks")
+        }
+        if not any(parts.values()):
+            return self
+        if missing := [name for name, value in parts.items() if not value]:
+            raise ValueError(f"an OpenID provider also needs {', '.join(missing)}")
+        _check_source(self.oidc_jwks)
+        if self.token_file is None:
+            raise ValueError("an OpenID provider needs token_file, too: without it all are admin")
         return self
 
 
@@ -168,3 +208,12 @@ def _say(location: list[int | str], message: str) -> str:
     name = ".".join(map(str, location))
     text = message.removeprefix("Value error, ")
     return f"{name} (DIOPTRA_{name.upper()}): {text}" if name else text
+
+
+def _check_source(source: str) -> None:
+    """Refuse keys that others could change on the way."""
+    parts = urllib.parse.urlsplit(source)
+    if parts.scheme in {"", "https"}:
+        return
+    if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
+        raise ValueError(f"oidc_jwks is {source!r}, but must be an https URL, or a file")

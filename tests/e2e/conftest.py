@@ -84,6 +84,7 @@ tasks:
   wait_for: {plugin: probe.tasks.wait_for, inputs: [{path: any}], outputs: {path: any}}
   environ: {plugin: probe.tasks.environ, inputs: [{variable: any}], outputs: {value: any}}
   sleep: {plugin: probe.tasks.sleep, inputs: [{seconds: any}], outputs: {seconds: any}}
+  look_for: {plugin: probe.tasks.look_for, inputs: [{words: any}], outputs: {found: any}}
   spin: {plugin: probe.tasks.spin, inputs: [{folder: any}], outputs: {n: any}}
   fail: {plugin: probe.tasks.fail, inputs: [{message: any}]}
   leave: {plugin: probe.tasks.leave, inputs: [{code: any}]}

@@ -55,6 +55,16 @@ def test_sys_exit_and_a_dying_process_fail_the_job(cli: Cli, describe) -> None:
     assert "MiB" in shown
 
 
+def test_a_plugin_finds_no_credentials_of_the_controller(cli: Cli, describe) -> None:
+    token = (cli.state / "token").read_text().strip()
+    words = [token, "DIOPTRA_TOKEN_FILE", "DIOPTRA_KEY_FILE", "DIOPTRA_DATABASE_URL"]
+    graph = f"graph:\n  look: {{look_for: [{json.dumps(words)}]}}\n"
+    cli.ok("run", describe("looks", graph), *WITH)
+    # It would have found them: what is there is seen.
+    there = describe("sees", 'graph:\n  look: {look_for: [["PATH="]]}\n')
+    assert cli.run("run", there, *WITH).returncode == 1
+
+
 def test_what_a_step_says_comes_back_in_order(cli: Cli, describe) -> None:
     cli.ok("run", describe("speaks", "graph:\n  talk: {speak: [[0.5, 0.25]]}\n"), *WITH)
     job = newest(cli)["id"]

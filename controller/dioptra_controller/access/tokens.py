@@ -33,6 +33,9 @@ from dioptra_ray.errors import (
 PREFIX = "drt_"
 """So that a secret that leaked can be found and recognised."""
 
+OPENID = "openid"
+CERTIFICATE = "certificate"
+"""Stand for a token where a caller comes with something else."""
 RESERVED = frozenset({BOOTSTRAP.subject, CONTROLLER.subject})
 LONGEST_LIFETIME = 10 * 366 * 86400
 
@@ -116,6 +119,8 @@ def create(
 
 def _check(connection: sqlalchemy.Connection, request: TokenRequest) -> None:
     names.check_name("token", request.name)
+    if request.name in {OPENID, CERTIFICATE}:
+        raise InvalidRequestError(f"token {request.name!r}: the name stands for something else")
     subject = request.subject or request.name
     names.check_name("subject", subject)
     if subject in RESERVED:

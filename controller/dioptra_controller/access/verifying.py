@@ -9,13 +9,15 @@ import datetime as dt
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
 
 from dioptra_controller.access import tokens
 from dioptra_controller.access.caller import BOOTSTRAP, CONTROLLER, Caller, act_as
+from dioptra_controller.access.grants import Grants, combine
+from dioptra_controller.access.openid import OpenId, is_jwt
 from dioptra_controller.database.engine import Database
 from dioptra_ray.errors import DioptraError, UnauthenticatedError
 
@@ -39,20 +41,27 @@ class Verifier:
         database: Where tokens are.
         bootstrap: The token of the settings; None makes everybody admin, which the settings
             allow on loopback only.
+        openid: Knows callers of an OpenID provider; None knows none.
+        certificates: What callers may do who have a client certificate and no token, by a
+            name in it.
         clock: Seconds that never go back.
         now: The time of day.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name
         self,
         database: Database,
         bootstrap: str | None,
         *,
+        openid: OpenId | None = None,
+        certificates: Grants | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self._database = database
         self._bootstrap = None if bootstrap is None else tokens.digest_of(bootstrap)
+        self._openid = openid
+        self._certificates = certificates or {}
         self._clock = clock
         self._now = now
         # Apart, so that a flood of wrong tokens does not drive out the good ones.
@@ -60,8 +69,12 @@ class Verifier:
         self._bad: OrderedDict[str, _Known] = OrderedDict()
         self._uses: set[asyncio.Task[None]] = set()
 
-    async def identify(self, authorization: str) -> Caller:
-        """Who sends this value of the metadata `authorization`.
+    async def identify(self, authorization: str, names: Collection[str] = ()) -> Caller:
+        """Who makes a call.
+
+        Args:
+            authorization: Its metadata of that name; may be empty.
+            names: Those in its client certificate, which was verified.
 
         Raises:
             UnauthenticatedError: There is no token, or it is wrong, expired or revoked.
@@ -69,12 +82,17 @@ class Verifier:
         """
         if self._bootstrap is None:
             return BOOTSTRAP
+        if not authorization and names:
+            return self._know(names)
         scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise UnauthenticatedError(
                 "this controller wants a token: send metadata `authorization: Bearer TOKEN`"
             )
-        digest = tokens.digest_of(secret.strip())
+        secret = secret.strip()
+        if self._openid is not None and is_jwt(secret):
+            return await self._openid.identify(secret)
+        digest = tokens.digest_of(secret)
         if hmac.compare_digest(digest, self._bootstrap):
             return BOOTSTRAP
         known = self._good.get(digest) or self._bad.get(digest)
@@ -89,6 +107,20 @@ class Verifier:
     async def close(self) -> None:
         """Finish what is being written."""
         await asyncio.gather(*self._uses, return_exceptions=True)
+
+    def _know(self, names: Collection[str]) -> Caller:
+        powers = combine(self._certificates, names)
+        known = [name for name in names if name in self._certificates]
+        if not powers:
+            raise UnauthenticatedError(
+                "this controller wants a token: your certificate alone gives you no role"
+            )
+        return Caller(
+            subject=known[0],
+            roles=powers.roles,
+            is_runner=powers.is_runner,
+            token=tokens.CERTIFICATE,
+        )
 
     def _judge(self, token: tokens.Token | None) -> Caller:
         if token is None:

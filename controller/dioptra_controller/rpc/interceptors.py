@@ -2,7 +2,7 @@
 
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from dioptra_ray.wire.status import to_status
 REQUEST_ID = "x-request-id"
 _OPEN_PREFIX = "/grpc.health.v1.Health/"
 _MAX_REQUEST_ID = 128
+_CERTIFICATE_NAMES = ("x509_common_name", "x509_subject_alternative_name")
 
 _log = structlog.get_logger("dioptra_controller.rpc")
 
@@ -129,7 +130,7 @@ class _Call:
             UnauthenticatedError, PermissionDeniedError: The caller may not.
             InvalidRequestError: What was sent is no request of this method.
         """
-        caller = await self._verifier.identify(_authorization(context))
+        caller = await self._verifier.identify(*_credentials(context))
         structlog.contextvars.bind_contextvars(subject=caller.subject)
         request = self._read(content)
         entry = auditing.Entry(
@@ -163,7 +164,7 @@ class _Call:
         Raises:
             UnauthenticatedError: The token is good no more.
         """
-        await self._verifier.identify(_authorization(context))
+        await self._verifier.identify(*_credentials(context))
 
 
 def _judge(error: Exception) -> DioptraError:
@@ -185,8 +186,14 @@ async def _abort(context: Any, failure: DioptraError) -> None:
     await context.abort_with_status(rpc_status.to_status(to_status(failure)))
 
 
-def _authorization(context: Any) -> str:
-    return str(dict(context.invocation_metadata() or ()).get("authorization", ""))
+def _credentials(context: Any) -> tuple[str, Collection[str]]:
+    """What a caller shows: the metadata `authorization`, and the names in its certificate."""
+    authorization = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
+    if authorization:
+        return authorization, ()
+    shown = context.auth_context()
+    names = [name for key in _CERTIFICATE_NAMES for name in shown.get(key, ())]
+    return "", [name.decode("utf-8", "replace") for name in names]
 
 
 def _arity(streaming: bool) -> str:

@@ -13,8 +13,8 @@ import pytest
 from dioptra_controller.bootstrap import Controller
 from dioptra_ray.api.runner.v1.runner_service_pb2 import GetPlanRequest
 from dioptra_ray.api.runner.v1.runner_service_pb2_grpc import RunnerServiceStub
-from dioptra_ray.client import Client
-from dioptra_ray.errors import InvalidRequestError, UnavailableError
+from dioptra_ray.client import Caller, Client
+from dioptra_ray.errors import InvalidRequestError, UnauthenticatedError, UnavailableError
 from dioptra_ray.wire.transport import Transport
 from dioptra_workers.runner import link
 from dioptra_workers.settings import RunnerSettings
@@ -123,6 +123,25 @@ def test_a_token_never_travels_in_the_clear(address):
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "[::1]:1"])
 def test_on_this_machine_it_may(address):
     Client(address, token=TOKEN).close()
+
+
+async def test_a_certificate_may_say_who_one_is(start, authority):
+    roles = {"anna": ["default:viewer"], "bert": ["runner"]}
+    controller = await start(tls_client_ca_file=authority.cert, tls_client_roles=roles)
+
+    def look_as(name: str, **more: Any) -> Caller:
+        own = authority.issue(name)
+        options = {"cert_file": own.cert, "key_file": own.key, "ca_file": authority.cert, **more}
+        with Client(controller.address, patience=0.0, **options) as client:
+            return client.tokens.whoami()
+
+    anna = await asyncio.to_thread(look_as, "anna")
+    assert (anna.subject, anna.token, anna.roles) == ("anna", "certificate", {"default": "viewer"})
+    assert (await asyncio.to_thread(look_as, "bert")).is_runner
+    # A token counts for more than a certificate.
+    assert (await asyncio.to_thread(look_as, "anna", token=TOKEN)).subject == "bootstrap"
+    with pytest.raises(UnauthenticatedError, match="certificate alone"):
+        await asyncio.to_thread(look_as, "carla")
 
 
 async def test_a_runner_speaks_tls(start, authority, settings, tmp_path):

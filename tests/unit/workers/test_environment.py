@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from dioptra_workers.stage import environment
 from dioptra_workers.stage.environment import pristine
 
 
@@ -63,11 +64,25 @@ def test_the_caller_gets_its_exception_and_its_process_back(tmp_path):
     assert Path.cwd() == directory
 
 
-def test_credentials_are_out_of_sight(monkeypatch):
-    monkeypatch.setenv("DIOPTRA_S3_SECRET_KEY", "secret")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DIOPTRA_S3_SECRET_KEY",
+        "DIOPTRA_S3_ACCESS_KEY",
+        "DIOPTRA_TOKEN_FILE",
+        "DIOPTRA_KEY_FILE",
+        "DIOPTRA_DATABASE_URL",
+        "RAY_AUTH_TOKEN",
+    ],
+)
+def test_credentials_are_out_of_sight(monkeypatch, name):
+    monkeypatch.setenv(name, "secret")
     with pristine():
-        assert "DIOPTRA_S3_SECRET_KEY" not in os.environ
-    assert os.environ["DIOPTRA_S3_SECRET_KEY"] == "secret"
+        assert name not in os.environ
+    assert os.environ[name] == "secret"
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    environment.take_on({name: "secret", "KEPT": "x"})
+    assert dict(os.environ) == {"KEPT": "x"}
 
 
 def test_a_seed_does_not_reach_the_next_stage():

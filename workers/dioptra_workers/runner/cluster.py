@@ -90,11 +90,23 @@ class Cluster:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
+CREDENTIAL_VARIABLES = (
+    "DIOPTRA_TOKEN_FILE",
+    "DIOPTRA_CERT_FILE",
+    "DIOPTRA_KEY_FILE",
+    "DIOPTRA_DATABASE_URL",
+)
+"""What the runner has read by now, and nothing that it starts needs."""
+
+
 def prepare_environment(address: str) -> None:
     """Set what Ray reads from the environment while it is imported, so call this before.
 
-    A local Ray gets a token that only its own processes know; nothing is written to HOME.
+    A local Ray gets a token that only its own processes know; nothing is written to HOME. Its
+    workers, which run plugins, are not even told where the runner's credentials are.
     """
+    for name in CREDENTIAL_VARIABLES:
+        os.environ.pop(name, None)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Else a node that is cut off is missed only after minutes: TCP waits that long.
     os.environ.setdefault("RAY_grpc_client_keepalive_time_ms", "5000")

@@ -23,7 +23,15 @@ from typing import Any
 
 from dioptra_workers.stage import interpreter
 
-HIDDEN_VARIABLES = ("DIOPTRA_S3_ACCESS_KEY", "DIOPTRA_S3_SECRET_KEY", "RAY_AUTH_TOKEN")
+HIDDEN_VARIABLES = (
+    "DIOPTRA_S3_ACCESS_KEY",
+    "DIOPTRA_S3_SECRET_KEY",
+    "DIOPTRA_DATABASE_URL",
+    "DIOPTRA_TOKEN_FILE",
+    "DIOPTRA_CERT_FILE",
+    "DIOPTRA_KEY_FILE",
+    "RAY_AUTH_TOKEN",
+)
 """Not for plugins: they reach artifacts through their job only."""
 
 

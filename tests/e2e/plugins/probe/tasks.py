@@ -61,6 +61,17 @@ def sleep(seconds: float) -> float:
 
 
 @pyplugs.register
+def look_for(words: list) -> list:
+    """Which of some words are in the environment, as it is and as the process got it."""
+    seen = "\n".join(f"{name}={value}" for name, value in os.environ.items())
+    got = Path("/proc/self/environ").read_bytes().decode(errors="replace")
+    found = [word for word in words if word in seen or word in got]
+    if found:
+        raise LookupError(f"found {found}")
+    return found
+
+
+@pyplugs.register
 def spin(folder: str) -> int:
     """A busy loop that never asks whether it should stop."""
     Path(folder, "spinning").touch()
