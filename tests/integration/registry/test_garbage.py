@@ -203,10 +203,10 @@ def test_a_bundle_that_was_just_collected_is_put_back(client, store, monkeypatch
     files = {"tasks.py": TASKS.encode()}
     put = plugins.put
 
-    def collected_meanwhile(connection, plugin, digest, *, mode):
+    def collected_meanwhile(connection, plugin, digest, **options):
         for blob in list(store.list_blobs("plugins")):
             store.delete_blob(blob.name)
-        return put(connection, plugin, digest, mode=mode)
+        return put(connection, plugin, digest, **options)
 
     monkeypatch.setattr(plugins, "put", collected_meanwhile)
     client.plugins.put(files, name="first")
