@@ -17,7 +17,7 @@ from dioptra_ray.client import Client
 from dioptra_ray.client.job import Job
 from dioptra_ray.client.sweeps import Sweep
 
-_SOURCE = '''
+_SOURCE = """
     import hashlib, os, random, time
     from pathlib import Path
     from dioptra import pyplugs
@@ -73,7 +73,7 @@ _SOURCE = '''
     def make(ledger, seconds, seed, size):
         busy(ledger, "make", seconds)
         return random.Random(seed).randbytes(size)
-'''
+"""
 _STEPS = {
     "quick": ((), False),
     "first": ((), True),
@@ -172,7 +172,7 @@ def _describe(graph: dict[str, list[object]]) -> str:
                 for number, step in enumerate(graph)
             }
             if len(graph) > 1
-            else {step: _RETRIES for step in graph}
+            else dict.fromkeys(graph, _RETRIES)
         },
     }
     if "make" in graph:

@@ -19,9 +19,7 @@ def begun(bed: Bed, job: int, step: str) -> int:
     """The process of a step, once it has begun."""
 
     def find() -> list[list[str]]:
-        return [
-            line for line in bed.steps() if line[1].startswith(f"{job}-") and line[2] == step
-        ]
+        return [line for line in bed.steps() if line[1].startswith(f"{job}-") and line[2] == step]
 
     bed.until(lambda: bool(find()), f"step {step} of job {job} begins")
     return int(find()[-1][3])
@@ -59,7 +57,7 @@ def test_a_killed_runner(bed: Bed, database_url: str, tmp_path: Path) -> None:
     wait_a_little(bed)
     bed.kill(bed.runner)
     bed.start_runner()
-    check(bed, database_url, load, tmp_path)
+    check(bed, database_url, load, tmp_path, runner_died=True)
 
 
 def test_a_controller_that_stood_still(bed: Bed, database_url: str, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class Hub:
     Args:
         database: Where everything is.
         clock: Seconds for the lease clocks; never goes back.
+        ticks: Seconds that tell whether this process stood still.
         now: The time of day.
     """
 
@@ -62,6 +63,7 @@ class Hub:
         database: Database,
         *,
         clock: Callable[[], float] = time.monotonic,
+        ticks: Callable[[], float] = time.monotonic,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self.now = now
@@ -69,6 +71,7 @@ class Hub:
         self.spaces = Spaces()
         self.lease_seconds = 30.0
         self._database = database
+        self._ticks = ticks
         self._sessions = Sessions(clock)
         self._watchers = Watchers()
         self._work = asyncio.Event()
@@ -214,6 +217,14 @@ class Hub:
 
     async def check_leases(self) -> None:
         """Take back the leases of lost runners, and press those that are late."""
+        try:
+            await self._check_leases()
+        except UnavailableError:
+            # Whose database is away can greet nobody: no runner is to blame.
+            self._sessions.excuse()
+            raise
+
+    async def _check_leases(self) -> None:
         async with self._lease_lock:
             lost = self._sessions.silent(self.lease_seconds)
             if lost:
@@ -256,8 +267,14 @@ class Hub:
                 self._work.set()
 
     async def _mind_leases_always(self) -> None:
+        pause = min(1.0, self.lease_seconds / 4)
         while True:
-            await asyncio.sleep(min(1.0, self.lease_seconds / 4))
+            before = self._ticks()
+            await asyncio.sleep(pause)
+            if self._ticks() - before > pause + self.lease_seconds / 4:
+                # Who stood still has heard nobody.
+                _log.warning("leases.extended", reason="the controller stood still")
+                self._sessions.excuse()
             await self._survives(self.check_leases())
 
     async def _survives(self, work: Coroutine[Any, Any, None]) -> bool:

@@ -131,6 +131,11 @@ class Sessions:
         for runner_id in runner_ids:
             self._heard.setdefault(runner_id, self._clock())
 
+    def excuse(self) -> None:
+        """Begin all clocks again: it was us who could not hear."""
+        for runner_id in self._heard:
+            self._heard[runner_id] = self._clock()
+
     def silent(self, seconds: float) -> list[str]:
         """The runners that nobody has heard of for so long."""
         latest = self._clock() - seconds

@@ -25,6 +25,7 @@ class FakeController(RunnerServiceServicer):
         self.nodes: list[str] = []
         self.goodbyes = 0
         self.committing = True
+        self.heartbeat_seconds = 0.1
         self.revoke = False
         self.refuse: tuple[grpc.StatusCode, str] | None = None
         self.plan_requests = 0
@@ -43,7 +44,7 @@ class FakeController(RunnerServiceServicer):
         self._note()
         welcome = pb.Welcome(
             lease_seconds=30,
-            heartbeat_seconds=0.1,
+            heartbeat_seconds=self.heartbeat_seconds,
             committed_sequence=len(self.reports),
             revoked=hello.leases if self.revoke else [],
         )

@@ -38,12 +38,18 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_METADATA_BYTES = 1024 * 1024
 SHORTEST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
+LOOK_SECONDS = 0.5
+"""So long a heartbeat waits for Ray to say what the cluster has; then it says what it had."""
+
 _FINAL = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+
+Seen = tuple[dict[str, float], list[pb.Node]]
+"""What a cluster has, altogether and by node."""
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +64,14 @@ def open_channel(settings: RunnerSettings) -> grpc.aio.Channel:
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         # Statuses carry every issue of a description in their metadata.
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        # Well below a lease: a stream whose packets are dropped must be missed before that.
+        ("grpc.keepalive_time_ms", 6_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        # Else gRPC waits up to two minutes for a controller that is back since long, and all
+        # leases are lost meanwhile.
+        ("grpc.min_reconnect_backoff_ms", 1000),
+        ("grpc.initial_reconnect_backoff_ms", round(SHORTEST_BACKOFF * 1000)),
+        ("grpc.max_reconnect_backoff_ms", round(LONGEST_BACKOFF * 1000)),
     ]
     target = settings.transport.target(settings.controller)
     credentials = settings.transport.credentials(settings.controller)
@@ -99,6 +111,10 @@ class Link:
         self._held: dict[LeaseKey, int] = {}
         self._cancelled: set[LeaseKey] = set()
         self._jobs: set[asyncio.Task[None]] = set()
+        # A stream takes one message at a time, and breaks when two are written at once.
+        self._writing = asyncio.Lock()
+        self._seen: Seen | None = None
+        self._looking: asyncio.Task[Seen] | None = None
         self._welcomed = False
         self._retired = False
         self._leaves = False
@@ -135,8 +151,8 @@ class Link:
 
     async def close(self) -> None:
         """Forget all jobs and leave; nothing is reported any more."""
-        for job in self._jobs:
-            job.cancel()
+        for work in (*self._jobs, *filter(None, [self._looking])):
+            work.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self._channel.close()
 
@@ -167,7 +183,7 @@ class Link:
 
     async def _hello(self) -> pb.Hello:
         settings = self._settings
-        resources, nodes = await self._look()
+        resources, nodes = await self._latest()
         return pb.Hello(
             runner_id=self._runner_id,
             name=settings.name,
@@ -181,7 +197,20 @@ class Link:
             nodes=nodes,
         )
 
-    async def _look(self) -> tuple[dict[str, float], list[pb.Node]]:
+    async def _latest(self) -> Seen:
+        """What the cluster has now; what it had, when Ray takes its time to say so."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        await asyncio.wait({self._looking}, timeout=LOOK_SECONDS if self._seen else None)
+        if self._looking.done():
+            looking, self._looking = self._looking, None
+            if (error := looking.exception()) is None or self._seen is None:
+                self._seen = looking.result()
+            else:
+                log.warning("link.cluster_unknown: %s", error)
+        return self._seen or ({}, [])
+
+    async def _look(self) -> Seen:
         """What the cluster has now, altogether and by node."""
         resources = await asyncio.to_thread(self._resources)
         return resources, list(write_nodes(await asyncio.to_thread(self._nodes)))
@@ -267,20 +296,23 @@ class Link:
                 self._timer = None
             while reports := self._outbox.take():
                 self._acknowledged.clear()
-                await stream.write(pb.ConnectRequest(reports=pb.ReportBatch(reports=reports)))
+                await self._write(stream, reports=pb.ReportBatch(reports=reports))
                 # While the controller commits, the reports of a busy runner gather, so
                 # that few commits hold many, and nobody ever waits for a clock.
                 while self._outbox.is_waiting:
                     await self._acknowledged.wait()
                     self._acknowledged.clear()
             if self._leaves:
-                await stream.write(pb.ConnectRequest(goodbye=pb.Goodbye()))
+                await self._write(stream, goodbye=pb.Goodbye())
                 self._said_goodbye = True
                 return
 
     async def _beat(self, stream: Any, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds or 1.0)
-            resources, nodes = await self._look()
-            beat = pb.Heartbeat(resources=resources, nodes=nodes)
-            await stream.write(pb.ConnectRequest(heartbeat=beat))
+            resources, nodes = await self._latest()
+            await self._write(stream, heartbeat=pb.Heartbeat(resources=resources, nodes=nodes))
+
+    async def _write(self, stream: Any, **message: Any) -> None:
+        async with self._writing:
+            await stream.write(pb.ConnectRequest(**message))
