@@ -102,6 +102,40 @@ class Connection:
         """Stream requests and, when the connection is lost, all of them again."""
         return self.retry(lambda: method(iter(requests()), metadata=self._metadata))
 
+    def ask(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[Request, Response]",
+        request: Request,
+        deadline: float | None = None,
+        *,
+        patience: float = CALL_SECONDS,
+        what: str = "it",
+    ) -> Response:
+        """Call, once, something that answers when it has news.
+
+        Args:
+            method: What to call.
+            request: What to say.
+            deadline: The monotonic clock at which to give up; None means never.
+            patience: Seconds after which the controller has answered if it is there.
+            what: Whom the deadline is about.
+
+        Raises:
+            DioptraError: What the controller says, or UnavailableError.
+            TimeoutError: The monotonic clock has reached the deadline.
+        """
+        self._check_open()
+        if self._outage.is_on:
+            self._probe()
+        left = patience if deadline is None else min(patience, max(deadline - time.monotonic(), 0))
+        try:
+            response = method(request, timeout=left, metadata=self._metadata)
+        except grpc.RpcError as error:
+            if _is_over(deadline):
+                raise _too_late(what) from None
+            raise self._explain(error) from None
+        return response
+
     def stream(
         self,
         method: "grpc.UnaryStreamMultiCallable[Request, Response]",
@@ -129,8 +163,8 @@ class Connection:
         except grpc.RpcError as error:
             if cancellation is not None and cancellation.is_cancelled:
                 raise CancelledError from None
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"{what} has not ended in time; it goes on") from None
+            if _is_over(deadline):
+                raise _too_late(what) from None
             raise self._explain(error) from None
         finally:
             call.cancel()
@@ -188,6 +222,14 @@ def _was_answered(error: grpc.RpcError) -> bool:
         return False
     keys = [item[0] for item in error.trailing_metadata() or ()]
     return "grpc-status-details-bin" in keys
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
+
+
+def _too_late(what: str) -> TimeoutError:
+    return TimeoutError(f"{what} has not ended in time; it goes on")
 
 
 def deadline_after(timeout: float | None) -> float | None:

@@ -16,6 +16,7 @@ from dioptra_ray.client.paging import read_pages
 from dioptra_ray.client.requests import make
 from dioptra_ray.client.resume import resume
 from dioptra_ray.client.timeline import make_timeline
+from dioptra_ray.errors import UnavailableError
 from dioptra_ray.wire.artifacts import Artifact
 from dioptra_ray.wire.jobs import (
     JobEvent,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from dioptra_ray.client.artifacts import Artifacts
 
 LARGEST_LOG_PAGE = 10_000
+# The controller answers after a minute at the latest; later than this it answers no more.
+WAIT_SECONDS = 120.0
 
 
 class Jobs:
@@ -160,6 +163,29 @@ class Jobs:
         )
         return Job(self, read_job(self._connection.call(self._stub.RetryJob, request).job))
 
+    def wait(self, job: int, *, timeout: float | None = None) -> Job:
+        """Wait for a job's end, good or bad.
+
+        Raises:
+            TimeoutError: It has not ended after `timeout` seconds; it goes on.
+        """
+        deadline = deadline_after(timeout)
+        request = make(pb.WaitJobRequest, id=job)
+        backoff = self._connection.backoff()
+        while True:
+            try:
+                response = self._connection.ask(
+                    self._stub.WaitJob, request, deadline, patience=WAIT_SECONDS, what=f"job {job}"
+                )
+            except UnavailableError:
+                if not backoff.wait():
+                    raise
+                continue
+            backoff.succeeded()
+            record = read_job(response.job)
+            if record.is_final:
+                return Job(self, record)
+
     def watch(
         self,
         job: int,
@@ -175,32 +201,10 @@ class Jobs:
         Raises:
             TimeoutError: The job has not ended after `timeout` seconds; it goes on.
         """
-        return self._events(job, after=after, timeout=timeout, cancellation=cancellation)
-
-    def wait(self, job: int, *, timeout: float | None = None) -> Job:
-        """Wait for a job's end, good or bad.
-
-        Raises:
-            TimeoutError: It has not ended after `timeout` seconds; it goes on.
-        """
-        for event in self._events(job, timeout=timeout, end_only=True):
-            if event.job is not None and event.job.is_final:
-                return Job(self, event.job)
-        return self.get(job)  # pragma: no cover - the stream ends with the job's end
-
-    def _events(
-        self,
-        job: int,
-        *,
-        after: int = 0,
-        timeout: float | None,
-        cancellation: Cancellation | None = None,
-        end_only: bool = False,
-    ) -> Iterator[JobEvent]:
         deadline = deadline_after(timeout)
 
         def open_stream(sequence: int) -> Iterator[JobEvent]:
-            request = make(pb.WatchJobRequest, id=job, after_sequence=sequence, end_only=end_only)
+            request = make(pb.WatchJobRequest, id=job, after_sequence=sequence)
             call = self._connection.stream(
                 self._stub.WatchJob, request, deadline, cancellation, what=f"job {job}"
             )

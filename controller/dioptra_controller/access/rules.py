@@ -62,7 +62,7 @@ _METHODS: Final[Mapping[str, Mapping[Rule, str]]] = {
         _SUBMIT: "CreateExperiment",
     },
     f"{_CONTROLLER}.JobService": {
-        _VIEW: "GetJob ListJobs WatchJob ListJobLogs WatchJobLogs ListJobMetrics",
+        _VIEW: "GetJob ListJobs WatchJob WaitJob ListJobLogs WatchJobLogs ListJobMetrics",
         _SUBMIT: "CreateJob RetryJob CancelJob",
     },
     f"{_CONTROLLER}.ParameterTypeService": {

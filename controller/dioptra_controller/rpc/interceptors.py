@@ -1,6 +1,7 @@
 """What every call goes through: a request id, its caller and rule, and our errors as statuses."""
 
 import inspect
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -24,6 +25,8 @@ REQUEST_ID = "x-request-id"
 _OPEN_PREFIX = "/grpc.health.v1.Health/"
 _MAX_REQUEST_ID = 128
 _CERTIFICATE_NAMES = ("x509_common_name", "x509_subject_alternative_name")
+# Of a call that has only waited: meanwhile its token may have been revoked.
+_LONG_SECONDS = 1.0
 
 _log = structlog.get_logger("dioptra_controller.rpc")
 
@@ -85,7 +88,11 @@ class _Call:
         with self._bound(context):
             try:
                 async with self._admitted(content, context) as request:
-                    return await self._function(request, context)
+                    begun = time.monotonic()
+                    response = await self._function(request, context)
+                    if time.monotonic() - begun > _LONG_SECONDS:
+                        await self._admit_still(context)
+                    return response
             except Exception as error:  # noqa: BLE001 - everything becomes a status
                 failure = _judge(error)
             await _abort(context, failure)
@@ -159,7 +166,7 @@ class _Call:
             await auditing.finish(self._database, entry, auditing.OK)
 
     async def _admit_still(self, context: Any) -> None:
-        """End a stream whose token was revoked, or has expired, before it says more.
+        """End a call whose token was revoked, or has expired, before it says more.
 
         Raises:
             UnauthenticatedError: The token is good no more.

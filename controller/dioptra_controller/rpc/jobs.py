@@ -37,6 +37,8 @@ from dioptra_ray.api.controller.v1 import job_service_pb2_grpc as pb_grpc
 from dioptra_ray.store import ArtifactStore
 from dioptra_ray.store.saved_stages import SavedOutputs, find_outputs
 
+_LONGEST_WAIT = 60.0
+
 
 class JobServicer(pb_grpc.JobServiceServicer):
     """Answers for jobs."""
@@ -97,7 +99,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
     ) -> AsyncIterator[pb.WatchJobResponse]:
         """Send its events, from any sequence on, until the last one; or that one only."""
         if request.end_only:
-            yield await self._wait_for_end(request.id)
+            yield messages.write_end(await self._wait_for_end(request.id))
             return
         after = request.after_sequence
         job = await self._database.read(records.get, request.id, self._hub.outlines)
@@ -114,6 +116,12 @@ class JobServicer(pb_grpc.JobServiceServicer):
                     return
                 if not page.events:
                     await changed.wait()
+
+    async def WaitJob(self, request: pb.WaitJobRequest, context: Any) -> pb.WaitJobResponse:
+        """Wait for its end, for a while."""
+        seconds = request.seconds if 0 < request.seconds < _LONGEST_WAIT else _LONGEST_WAIT
+        job = await self._wait_for_end(request.id, seconds)
+        return pb.WaitJobResponse(job=await self._write(job))
 
     async def ListJobLogs(
         self, request: pb.ListJobLogsRequest, context: Any
@@ -178,15 +186,20 @@ class JobServicer(pb_grpc.JobServiceServicer):
         rules = await self._database.read(load_rules, queues) if queues else {}
         return Situation(runners=self._hub.runners(), rules=rules)
 
-    async def _wait_for_end(self, job_id: int) -> pb.WatchJobResponse:
+    async def _wait_for_end(self, job_id: int, seconds: float | None = None) -> records.JobRecord:
+        """The job at its end, or as it is so many seconds later."""
         with self._hub.watch_end(job_id) as ended:
             job = await self._database.read(records.get, job_id, self._hub.outlines)
-            if not job.progress.state.is_final:
-                await ended.wait()
-                # Committed, and said with it: there is nothing to read again.
-                end: JobEnded = ended.news
-                job = replace(job, progress=end.progress, last_event=end.last_event)
-        return messages.write_end(job)
+            if job.progress.state.is_final:
+                return job
+            try:
+                async with asyncio.timeout(seconds):
+                    await ended.wait()
+            except TimeoutError:
+                return await self._database.read(records.get, job_id, self._hub.outlines)
+        # Committed, and said with it: there is nothing to read again.
+        end: JobEnded = ended.news
+        return replace(job, progress=end.progress, last_event=end.last_event)
 
 
 def _waited_for(jobs: Iterable[records.JobRecord]) -> set[str]:

@@ -1,5 +1,6 @@
 """Who did what is kept, with what was done or refused."""
 
+import asyncio
 import datetime as dt
 
 import pytest
@@ -107,3 +108,14 @@ async def test_a_stream_says_nothing_more_once_its_token_has_ended(world):
     with pytest.raises(Exception, match="revoked"):
         await watch.read()
     assert isinstance(await world.refusal("viewer", "GetCaller", {}), UnauthenticatedError)
+
+
+async def test_a_long_wait_says_nothing_once_its_token_has_ended(world):
+    (made,) = await world.call("submitter", "CreateJob", RUN)
+    waiting = asyncio.create_task(
+        world.refusal("viewer", "WaitJob", {"id": made.job.id, "seconds": 1.5})
+    )
+    # Heard after the wait has begun: the calls of one channel are taken in order.
+    await world.call("viewer", "GetCaller", {})
+    await world.call("admin", "RevokeToken", {"name": "viewer"})
+    assert isinstance(await waiting, UnauthenticatedError)

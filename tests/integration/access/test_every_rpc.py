@@ -154,6 +154,7 @@ CASES: Mapping[str, Case] = {
     "GetJob": Case("viewer", by_id("job"), NotFoundError),
     "ListJobs": Case("viewer", NOTHING),
     "WatchJob": Case("viewer", by_id("job"), NotFoundError),
+    "WaitJob": Case("viewer", by_id("job", seconds=0.01), NotFoundError),
     "ListJobLogs": Case("viewer", by_id("job"), NotFoundError),
     "WatchJobLogs": Case("viewer", by_id("job"), NotFoundError),
     "ListJobMetrics": Case("viewer", by_id("job"), NotFoundError),

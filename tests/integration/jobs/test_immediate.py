@@ -83,3 +83,29 @@ async def test_who_waits_for_the_end_gets_the_last_event_only(
     assert job.last_event_sequence == event.sequence
     job.ClearField("last_event_sequence")  # which events do not have
     assert event.job_state_changed.job == job
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_who_waits_for_the_end_gets_the_job_as_it_is_then(
+    deployment: Deployment, runner: FakeRunner, *, early: bool
+) -> None:
+    created = await deployment.create_job()
+    lease = (await runner.assignment()).lease
+    request = job_pb.WaitJobRequest(id=created.id)
+    waiting = asyncio.ensure_future(deployment.jobs.WaitJob(request)) if early else None
+    await runner.finish(lease, artifacts=("scores",))
+    ended = await (waiting or deployment.jobs.WaitJob(request))
+    assert ended.job == await deployment.get_job(created.id)
+
+
+async def test_who_has_waited_long_enough_gets_the_job_as_it_is(
+    deployment: Deployment, runner: FakeRunner
+) -> None:
+    created = await deployment.create_job()
+    lease = (await runner.assignment()).lease
+    waited = await deployment.jobs.WaitJob(job_pb.WaitJobRequest(id=created.id, seconds=0.01))
+    assert waited.job == await deployment.get_job(created.id)
+    assert waited.job.state == STARTED
+    await runner.finish(lease)
+    waited = await deployment.jobs.WaitJob(job_pb.WaitJobRequest(id=created.id, seconds=0.01))
+    assert waited.job.state == job_pb2.JOB_STATE_FINISHED

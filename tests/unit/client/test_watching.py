@@ -12,7 +12,7 @@ from dioptra_ray.errors import (
     OutOfRangeError,
     UnavailableError,
 )
-from tests.unit.client.job_messages import EVENTS, FAILED, NOW, STARTED, changed, job
+from tests.unit.client.job_messages import EVENTS, FAILED, NOW, STARTED, job
 
 
 def test_watch_ends_with_the_job(controller, client) -> None:
@@ -109,16 +109,38 @@ def test_an_abandoned_watch_is_cancelled(controller, client) -> None:
 
 
 def test_wait_ends_in_time(controller, client) -> None:
-    def go_on(_, context):
-        ended = threading.Event()
-        context.add_callback(ended.set)
-        yield EVENTS[0]
-        ended.wait(30)
-
-    controller.on("WatchJob", go_on)
+    controller.on("WaitJob", lambda _: job_service_pb2.WaitJobResponse(job=job(STARTED)))
     controller.on("GetJob", lambda _: job_service_pb2.GetJobResponse(job=job(STARTED)))
     with pytest.raises(TimeoutError):
         client.jobs.get(7).wait(timeout=0.3)
+
+
+def test_wait_asks_again_until_the_job_has_ended(controller) -> None:
+    def answer(_):
+        state = next(states)
+        if state is None:
+            raise UnavailableError("going down")
+        return job_service_pb2.WaitJobResponse(job=job(state))
+
+    states = iter([STARTED, None, STARTED, FAILED])
+    told: list[str] = []
+    controller.on("WaitJob", answer)
+    with Client(controller.address, patience=20.0, tell=told.append) as client:
+        assert client.jobs.wait(7).status == "failed"
+    assert len(controller.requests) == 4
+    assert told == ["connection lost, trying again", "connected again"]
+
+
+def test_wait_gives_up_when_patience_ends(controller) -> None:
+    def refuse(_):
+        raise UnavailableError("never")
+
+    controller.on("WaitJob", refuse)
+    with (
+        Client(controller.address, patience=0.3) as client,
+        pytest.raises(UnavailableError, match="never"),
+    ):
+        client.jobs.wait(7)
 
 
 def test_wait_returns_the_whole_job(controller, client) -> None:
@@ -126,9 +148,9 @@ def test_wait_returns_the_whole_job(controller, client) -> None:
     failure = Failure(
         reason="STEP_RAISED", step="a", error_type="ValueError", file="p/x.py", line=3
     )
-    states = iter([job(STARTED), job(FAILED, steps=steps, failure=failure)])
-    controller.on("GetJob", lambda _: job_service_pb2.GetJobResponse(job=next(states)))
-    controller.on("WatchJob", lambda _, __: iter([changed(1, FAILED)]))
+    ended = job(FAILED, steps=steps, failure=failure)
+    controller.on("GetJob", lambda _: job_service_pb2.GetJobResponse(job=job(STARTED)))
+    controller.on("WaitJob", lambda _: job_service_pb2.WaitJobResponse(job=ended))
     found = client.jobs.get(7).wait()
     assert found.status == "failed"
     assert found.steps["a"].status == "failed"

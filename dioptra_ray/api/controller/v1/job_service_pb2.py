@@ -27,7 +27,7 @@ from dioptra_ray.api.types.v1 import value_pb2 as dioptra__ray_dot_api_dot_types
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/dioptra_ray/api/controller/v1/job_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\'dioptra_ray/api/controller/v1/job.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x04\n\x10\x43reateJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nentrypoint\x18\x02 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x03 \x01(\x05\x12\x12\n\nexperiment\x18\x04 \x01(\t\x12\r\n\x05queue\x18\x05 \x01(\t\x12S\n\nparameters\x18\x06 \x03(\x0b\x32?.dioptra_ray.api.controller.v1.CreateJobRequest.ParametersEntry\x12\\\n\x0f\x61rtifact_inputs\x18\x07 \x03(\x0b\x32\x43.dioptra_ray.api.controller.v1.CreateJobRequest.ArtifactInputsEntry\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\t \x01(\x01\x12I\n\x05swaps\x18\n \x03(\x0b\x32:.dioptra_ray.api.controller.v1.CreateJobRequest.SwapsEntry\x1aR\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value:\x02\x38\x01\x1a\x35\n\x13\x41rtifactInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nSwapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x11\x43reateJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"A\n\x0eGetJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"\xab\x01\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x37\n\x06states\x18\x03 \x03(\x0e\x32\'.dioptra_ray.api.controller.v1.JobState\x12\x12\n\nexperiment\x18\x04 \x01(\t\x12\x12\n\nentrypoint\x18\x05 \x01(\t\x12\x10\n\x08sweep_id\x18\x06 \x01(\x03\"]\n\x10ListJobsResponse\x12\x30\n\x04jobs\x18\x01 \x03(\x0b\x32\".dioptra_ray.api.controller.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x10\n\x08\x65nd_only\x18\x03 \x01(\x08\"\xbf\x02\n\x10WatchJobResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12K\n\x11job_state_changed\x18\x03 \x01(\x0b\x32..dioptra_ray.api.controller.v1.JobStateChangedH\x00\x12M\n\x12step_state_changed\x18\x04 \x01(\x0b\x32/.dioptra_ray.api.controller.v1.StepStateChangedH\x00\x12\x44\n\rmetric_logged\x18\x05 \x01(\x0b\x32+.dioptra_ray.api.controller.v1.MetricLoggedH\x00\x42\x07\n\x05\x65vent\"B\n\x0fJobStateChanged\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"V\n\x10StepStateChanged\x12\x31\n\x04step\x18\x01 \x01(\x0b\x32#.dioptra_ray.api.controller.v1.Step\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"E\n\x0cMetricLogged\x12\x35\n\x06metric\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Metric\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"D\n\x11\x43\x61ncelJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"F\n\x0fRetryJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\x03\x12\x13\n\x0b\x66rom_failed\x18\x03 \x01(\x08\"C\n\x10RetryJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"d\n\x12ListJobLogsRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0c\n\x04step\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\t\"i\n\x13ListJobLogsResponse\x12\x39\n\x07records\x18\x01 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.LogRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x13WatchJobLogsRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"Q\n\x14WatchJobLogsResponse\x12\x39\n\x07records\x18\x01 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.LogRecord\"1\n\x15ListJobMetricsRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\"P\n\x16ListJobMetricsResponse\x12\x36\n\x07metrics\x18\x01 \x03(\x0b\x32%.dioptra_ray.api.controller.v1.Metric2\xa1\x08\n\nJobService\x12n\n\tCreateJob\x12/.dioptra_ray.api.controller.v1.CreateJobRequest\x1a\x30.dioptra_ray.api.controller.v1.CreateJobResponse\x12j\n\x06GetJob\x12,.dioptra_ray.api.controller.v1.GetJobRequest\x1a-.dioptra_ray.api.controller.v1.GetJobResponse\"\x03\x90\x02\x01\x12p\n\x08ListJobs\x12..dioptra_ray.api.controller.v1.ListJobsRequest\x1a/.dioptra_ray.api.controller.v1.ListJobsResponse\"\x03\x90\x02\x01\x12m\n\x08WatchJob\x12..dioptra_ray.api.controller.v1.WatchJobRequest\x1a/.dioptra_ray.api.controller.v1.WatchJobResponse0\x01\x12n\n\tCancelJob\x12/.dioptra_ray.api.controller.v1.CancelJobRequest\x1a\x30.dioptra_ray.api.controller.v1.CancelJobResponse\x12k\n\x08RetryJob\x12..dioptra_ray.api.controller.v1.RetryJobRequest\x1a/.dioptra_ray.api.controller.v1.RetryJobResponse\x12y\n\x0bListJobLogs\x12\x31.dioptra_ray.api.controller.v1.ListJobLogsRequest\x1a\x32.dioptra_ray.api.controller.v1.ListJobLogsResponse\"\x03\x90\x02\x01\x12y\n\x0cWatchJobLogs\x12\x32.dioptra_ray.api.controller.v1.WatchJobLogsRequest\x1a\x33.dioptra_ray.api.controller.v1.WatchJobLogsResponse0\x01\x12\x82\x01\n\x0eListJobMetrics\x12\x34.dioptra_ray.api.controller.v1.ListJobMetricsRequest\x1a\x35.dioptra_ray.api.controller.v1.ListJobMetricsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/dioptra_ray/api/controller/v1/job_service.proto\x12\x1d\x64ioptra_ray.api.controller.v1\x1a\'dioptra_ray/api/controller/v1/job.proto\x1a$dioptra_ray/api/types/v1/value.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x04\n\x10\x43reateJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nentrypoint\x18\x02 \x01(\t\x12\x1b\n\x13\x65ntrypoint_snapshot\x18\x03 \x01(\x05\x12\x12\n\nexperiment\x18\x04 \x01(\t\x12\r\n\x05queue\x18\x05 \x01(\t\x12S\n\nparameters\x18\x06 \x03(\x0b\x32?.dioptra_ray.api.controller.v1.CreateJobRequest.ParametersEntry\x12\\\n\x0f\x61rtifact_inputs\x18\x07 \x03(\x0b\x32\x43.dioptra_ray.api.controller.v1.CreateJobRequest.ArtifactInputsEntry\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\t \x01(\x01\x12I\n\x05swaps\x18\n \x03(\x0b\x32:.dioptra_ray.api.controller.v1.CreateJobRequest.SwapsEntry\x1aR\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.dioptra_ray.api.types.v1.Value:\x02\x38\x01\x1a\x35\n\x13\x41rtifactInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nSwapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x11\x43reateJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"A\n\x0eGetJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"\xab\x01\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x37\n\x06states\x18\x03 \x03(\x0e\x32\'.dioptra_ray.api.controller.v1.JobState\x12\x12\n\nexperiment\x18\x04 \x01(\t\x12\x12\n\nentrypoint\x18\x05 \x01(\t\x12\x10\n\x08sweep_id\x18\x06 \x01(\x03\"]\n\x10ListJobsResponse\x12\x30\n\x04jobs\x18\x01 \x03(\x0b\x32\".dioptra_ray.api.controller.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x10\n\x08\x65nd_only\x18\x03 \x01(\x08\"\xbf\x02\n\x10WatchJobResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12K\n\x11job_state_changed\x18\x03 \x01(\x0b\x32..dioptra_ray.api.controller.v1.JobStateChangedH\x00\x12M\n\x12step_state_changed\x18\x04 \x01(\x0b\x32/.dioptra_ray.api.controller.v1.StepStateChangedH\x00\x12\x44\n\rmetric_logged\x18\x05 \x01(\x0b\x32+.dioptra_ray.api.controller.v1.MetricLoggedH\x00\x42\x07\n\x05\x65vent\"-\n\x0eWaitJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"B\n\x0fWaitJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"B\n\x0fJobStateChanged\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"V\n\x10StepStateChanged\x12\x31\n\x04step\x18\x01 \x01(\x0b\x32#.dioptra_ray.api.controller.v1.Step\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"E\n\x0cMetricLogged\x12\x35\n\x06metric\x18\x01 \x01(\x0b\x32%.dioptra_ray.api.controller.v1.Metric\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"D\n\x11\x43\x61ncelJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"F\n\x0fRetryJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\x03\x12\x13\n\x0b\x66rom_failed\x18\x03 \x01(\x08\"C\n\x10RetryJobResponse\x12/\n\x03job\x18\x01 \x01(\x0b\x32\".dioptra_ray.api.controller.v1.Job\"d\n\x12ListJobLogsRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0c\n\x04step\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\t\"i\n\x13ListJobLogsResponse\x12\x39\n\x07records\x18\x01 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.LogRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"9\n\x13WatchJobLogsRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"Q\n\x14WatchJobLogsResponse\x12\x39\n\x07records\x18\x01 \x03(\x0b\x32(.dioptra_ray.api.controller.v1.LogRecord\"1\n\x15ListJobMetricsRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\"P\n\x16ListJobMetricsResponse\x12\x36\n\x07metrics\x18\x01 \x03(\x0b\x32%.dioptra_ray.api.controller.v1.Metric2\x90\t\n\nJobService\x12n\n\tCreateJob\x12/.dioptra_ray.api.controller.v1.CreateJobRequest\x1a\x30.dioptra_ray.api.controller.v1.CreateJobResponse\x12j\n\x06GetJob\x12,.dioptra_ray.api.controller.v1.GetJobRequest\x1a-.dioptra_ray.api.controller.v1.GetJobResponse\"\x03\x90\x02\x01\x12p\n\x08ListJobs\x12..dioptra_ray.api.controller.v1.ListJobsRequest\x1a/.dioptra_ray.api.controller.v1.ListJobsResponse\"\x03\x90\x02\x01\x12m\n\x08WatchJob\x12..dioptra_ray.api.controller.v1.WatchJobRequest\x1a/.dioptra_ray.api.controller.v1.WatchJobResponse0\x01\x12m\n\x07WaitJob\x12-.dioptra_ray.api.controller.v1.WaitJobRequest\x1a..dioptra_ray.api.controller.v1.WaitJobResponse\"\x03\x90\x02\x01\x12n\n\tCancelJob\x12/.dioptra_ray.api.controller.v1.CancelJobRequest\x1a\x30.dioptra_ray.api.controller.v1.CancelJobResponse\x12k\n\x08RetryJob\x12..dioptra_ray.api.controller.v1.RetryJobRequest\x1a/.dioptra_ray.api.controller.v1.RetryJobResponse\x12y\n\x0bListJobLogs\x12\x31.dioptra_ray.api.controller.v1.ListJobLogsRequest\x1a\x32.dioptra_ray.api.controller.v1.ListJobLogsResponse\"\x03\x90\x02\x01\x12y\n\x0cWatchJobLogs\x12\x32.dioptra_ray.api.controller.v1.WatchJobLogsRequest\x1a\x33.dioptra_ray.api.controller.v1.WatchJobLogsResponse0\x01\x12\x82\x01\n\x0eListJobMetrics\x12\x34.dioptra_ray.api.controller.v1.ListJobMetricsRequest\x1a\x35.dioptra_ray.api.controller.v1.ListJobMetricsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSERVICE'].methods_by_name['GetJob']._serialized_options = b'\220\002\001'
   _globals['_JOBSERVICE'].methods_by_name['ListJobs']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['ListJobs']._serialized_options = b'\220\002\001'
+  _globals['_JOBSERVICE'].methods_by_name['WaitJob']._loaded_options = None
+  _globals['_JOBSERVICE'].methods_by_name['WaitJob']._serialized_options = b'\220\002\001'
   _globals['_JOBSERVICE'].methods_by_name['ListJobLogs']._loaded_options = None
   _globals['_JOBSERVICE'].methods_by_name['ListJobLogs']._serialized_options = b'\220\002\001'
   _globals['_JOBSERVICE'].methods_by_name['ListJobMetrics']._loaded_options = None
@@ -70,32 +72,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHJOBREQUEST']._serialized_end=1310
   _globals['_WATCHJOBRESPONSE']._serialized_start=1313
   _globals['_WATCHJOBRESPONSE']._serialized_end=1632
-  _globals['_JOBSTATECHANGED']._serialized_start=1634
-  _globals['_JOBSTATECHANGED']._serialized_end=1700
-  _globals['_STEPSTATECHANGED']._serialized_start=1702
-  _globals['_STEPSTATECHANGED']._serialized_end=1788
-  _globals['_METRICLOGGED']._serialized_start=1790
-  _globals['_METRICLOGGED']._serialized_end=1859
-  _globals['_CANCELJOBREQUEST']._serialized_start=1861
-  _globals['_CANCELJOBREQUEST']._serialized_end=1891
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1893
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1961
-  _globals['_RETRYJOBREQUEST']._serialized_start=1963
-  _globals['_RETRYJOBREQUEST']._serialized_end=2033
-  _globals['_RETRYJOBRESPONSE']._serialized_start=2035
-  _globals['_RETRYJOBRESPONSE']._serialized_end=2102
-  _globals['_LISTJOBLOGSREQUEST']._serialized_start=2104
-  _globals['_LISTJOBLOGSREQUEST']._serialized_end=2204
-  _globals['_LISTJOBLOGSRESPONSE']._serialized_start=2206
-  _globals['_LISTJOBLOGSRESPONSE']._serialized_end=2311
-  _globals['_WATCHJOBLOGSREQUEST']._serialized_start=2313
-  _globals['_WATCHJOBLOGSREQUEST']._serialized_end=2370
-  _globals['_WATCHJOBLOGSRESPONSE']._serialized_start=2372
-  _globals['_WATCHJOBLOGSRESPONSE']._serialized_end=2453
-  _globals['_LISTJOBMETRICSREQUEST']._serialized_start=2455
-  _globals['_LISTJOBMETRICSREQUEST']._serialized_end=2504
-  _globals['_LISTJOBMETRICSRESPONSE']._serialized_start=2506
-  _globals['_LISTJOBMETRICSRESPONSE']._serialized_end=2586
-  _globals['_JOBSERVICE']._serialized_start=2589
-  _globals['_JOBSERVICE']._serialized_end=3646
+  _globals['_WAITJOBREQUEST']._serialized_start=1634
+  _globals['_WAITJOBREQUEST']._serialized_end=1679
+  _globals['_WAITJOBRESPONSE']._serialized_start=1681
+  _globals['_WAITJOBRESPONSE']._serialized_end=1747
+  _globals['_JOBSTATECHANGED']._serialized_start=1749
+  _globals['_JOBSTATECHANGED']._serialized_end=1815
+  _globals['_STEPSTATECHANGED']._serialized_start=1817
+  _globals['_STEPSTATECHANGED']._serialized_end=1903
+  _globals['_METRICLOGGED']._serialized_start=1905
+  _globals['_METRICLOGGED']._serialized_end=1974
+  _globals['_CANCELJOBREQUEST']._serialized_start=1976
+  _globals['_CANCELJOBREQUEST']._serialized_end=2006
+  _globals['_CANCELJOBRESPONSE']._serialized_start=2008
+  _globals['_CANCELJOBRESPONSE']._serialized_end=2076
+  _globals['_RETRYJOBREQUEST']._serialized_start=2078
+  _globals['_RETRYJOBREQUEST']._serialized_end=2148
+  _globals['_RETRYJOBRESPONSE']._serialized_start=2150
+  _globals['_RETRYJOBRESPONSE']._serialized_end=2217
+  _globals['_LISTJOBLOGSREQUEST']._serialized_start=2219
+  _globals['_LISTJOBLOGSREQUEST']._serialized_end=2319
+  _globals['_LISTJOBLOGSRESPONSE']._serialized_start=2321
+  _globals['_LISTJOBLOGSRESPONSE']._serialized_end=2426
+  _globals['_WATCHJOBLOGSREQUEST']._serialized_start=2428
+  _globals['_WATCHJOBLOGSREQUEST']._serialized_end=2485
+  _globals['_WATCHJOBLOGSRESPONSE']._serialized_start=2487
+  _globals['_WATCHJOBLOGSRESPONSE']._serialized_end=2568
+  _globals['_LISTJOBMETRICSREQUEST']._serialized_start=2570
+  _globals['_LISTJOBMETRICSREQUEST']._serialized_end=2619
+  _globals['_LISTJOBMETRICSRESPONSE']._serialized_start=2621
+  _globals['_LISTJOBMETRICSRESPONSE']._serialized_end=2701
+  _globals['_JOBSERVICE']._serialized_start=2704
+  _globals['_JOBSERVICE']._serialized_end=3872
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,11 @@ class JobServiceStub:
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WatchJobRequest.SerializeToString,
                 response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WatchJobResponse.FromString,
                 _registered_method=True)
+        self.WaitJob = channel.unary_unary(
+                '/dioptra_ray.api.controller.v1.JobService/WaitJob',
+                request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WaitJobRequest.SerializeToString,
+                response_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WaitJobResponse.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/dioptra_ray.api.controller.v1.JobService/CancelJob',
                 request_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.CancelJobRequest.SerializeToString,
@@ -114,6 +119,14 @@ class JobServiceServicer:
         """Events after `after_sequence`: in order, no gaps, no repeats; closes with OK after
         the terminal event. On a lost stream call again with the last sequence seen.
         Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest event).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitJob(self, request, context):
+        """The job as it is when it has ended, or `seconds` later when it has not: call again then.
+        Costs less than a stream that says only that. Errors: NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +194,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.WatchJob,
                     request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WatchJobRequest.FromString,
                     response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WatchJobResponse.SerializeToString,
+            ),
+            'WaitJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitJob,
+                    request_deserializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WaitJobRequest.FromString,
+                    response_serializer=dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WaitJobResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -317,6 +335,33 @@ class JobService:
             '/dioptra_ray.api.controller.v1.JobService/WatchJob',
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WatchJobRequest.SerializeToString,
             dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WatchJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dioptra_ray.api.controller.v1.JobService/WaitJob',
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WaitJobRequest.SerializeToString,
+            dioptra__ray_dot_api_dot_controller_dot_v1_dot_job__service__pb2.WaitJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
