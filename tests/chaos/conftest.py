@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,18 @@ SEED = int(os.environ.get("DIOPTRA_CHAOS_SEED", "20261122"))
 
 @pytest.fixture(scope="session")
 def database_url(chaos_folder: Path) -> str:
-    return f"sqlite:///{chaos_folder}/controller.db"
+    return f"sqlite:///{chaos_folder}/state/controller.db"
 
 
 @pytest.fixture(scope="session")
 def chaos_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="dioptra-chaos-", dir="/tmp"))
+    state = folder / "state"
+    state.mkdir()
+    # A disk of its own, which can be filled.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", state], check=True)
     yield folder
+    subprocess.run(["umount", "-l", state], check=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

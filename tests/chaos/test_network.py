@@ -16,31 +16,17 @@ def test_messages_that_are_delayed_and_slow(bed: Bed, database_url: str, tmp_pat
     check(bed, database_url, load, tmp_path)
 
 
-def test_streams_that_break_again_and_again(bed: Bed, database_url: str, tmp_path: Path) -> None:
+def test_messages_that_are_lost_and_said_twice(bed: Bed, database_url: str, tmp_path: Path) -> None:
+    # Of answers that are lost the runner makes repetitions: the controller has committed.
     load = submit(bed.client, bed.chance, bed.ledger)
-    for _ in range(6):
-        time.sleep(bed.chance.uniform(0.05, 0.5))
-        bed.link.cut()
+    ways = ["drops_answers", "drops_requests", "cut"] * 2
+    bed.chance.shuffle(ways)
+    for way in ways:
+        time.sleep(bed.chance.uniform(0.0, 0.3))
+        if way == "cut":
+            bed.link.cut()
+            continue
+        with bed.link.weather(**{way: True}):
+            time.sleep(bed.chance.uniform(0.2, 0.6))
     check(bed, database_url, load, tmp_path)
     assert bed.link.resets
-
-
-def test_answers_that_are_lost_have_everything_said_twice(
-    bed: Bed, database_url: str, tmp_path: Path
-) -> None:
-    # The controller commits, the runner does not hear of it and says it again.
-    load = submit(bed.client, bed.chance, bed.ledger, trials=0)
-    for _ in range(3):
-        time.sleep(bed.chance.uniform(0.0, 0.3))
-        with bed.link.weather(drops_answers=True):
-            time.sleep(bed.chance.uniform(0.3, 0.8))
-    check(bed, database_url, load, tmp_path)
-
-
-def test_reports_that_are_lost(bed: Bed, database_url: str, tmp_path: Path) -> None:
-    load = submit(bed.client, bed.chance, bed.ledger, trials=0)
-    for _ in range(2):
-        with bed.link.weather(drops_requests=True):
-            time.sleep(bed.chance.uniform(0.3, 1.0))
-        time.sleep(bed.chance.uniform(0.0, 0.3))
-    check(bed, database_url, load, tmp_path)
