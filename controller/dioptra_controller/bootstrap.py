@@ -20,6 +20,7 @@ from dioptra_controller.access.signing_keys import SigningKeys
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts import residence
 from dioptra_controller.artifacts.collector import Collector
+from dioptra_controller.database.claim import Claim
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.jobs.retention import Retention
@@ -44,6 +45,7 @@ class Controller:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.database = open_database(settings.database_url.get_secret_value())
+        self._claim = Claim(settings.database_url.get_secret_value())
         self._store = open_store(settings.store_url)
         self._hub: Hub | None = None
         self._retention: Retention | None = None
@@ -57,9 +59,18 @@ class Controller:
         """Migrate the database, listen, and say where.
 
         Raises:
-            DioptraError: The database, the store or the address cannot be used.
+            DioptraError: The database, the store or the address cannot be used; everything
+                is closed again.
         """
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> str:
         token = read_token(self._settings.token_file)
+        self._claim.take()
         await asyncio.to_thread(upgrade, self.database)
         if not self._settings.force_new_store:
             await self.database.read(residence.check, self._store.url)
@@ -75,6 +86,7 @@ class Controller:
             self._store,
             grace=dt.timedelta(seconds=self._settings.garbage_grace_seconds),
             now=self._hub.now,
+            is_on_duty=self._hub.is_on_duty,
         )
         self._verifier = Verifier(
             self.database,
@@ -102,7 +114,13 @@ class Controller:
         if self._settings.address_file is not None:
             write_atomically(self._settings.address_file, self.address)
         keep = dt.timedelta(seconds=self._settings.saved_stages_seconds)
-        self._retention = Retention(self.database, self._store, keep=keep, now=self._hub.now)
+        self._retention = Retention(
+            self.database,
+            self._store,
+            keep=keep,
+            now=self._hub.now,
+            is_on_duty=self._hub.is_on_duty,
+        )
         self._retention.start()
         keep = dt.timedelta(seconds=self._settings.audit_seconds)
         self._audit_retention = AuditRetention(self.database, keep=keep)
@@ -131,6 +149,7 @@ class Controller:
         if self._verifier is not None:
             await self._verifier.close()
         await asyncio.to_thread(self.database.close)
+        self._claim.release()
         if self.address and self._settings.address_file is not None:
             self._settings.address_file.unlink(missing_ok=True)
         _log.info("controller.stopped", address=self.address)

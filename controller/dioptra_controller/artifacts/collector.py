@@ -30,6 +30,7 @@ class Collector:
         store: What there is.
         grace: What is younger is left alone.
         now: The time of day.
+        is_on_duty: Whether this controller looks, of those that share the database.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Collector:
         *,
         grace: dt.timedelta,
         now: Callable[[], dt.datetime],
+        is_on_duty: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._store = store
         self._grace = grace
         self._now = now
+        self._is_on_duty = is_on_duty
         self._task: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -140,7 +143,8 @@ class Collector:
         while True:
             await asyncio.sleep(pause.total_seconds())
             try:
-                await self.collect()
+                if self._is_on_duty():
+                    await self.collect()
             except DioptraError as error:
                 _log.warning("garbage.unavailable", message=error.message)
             except Exception:  # noqa: BLE001 - logged with its trace; the next look comes

@@ -108,6 +108,11 @@ class Database:
             with connection.begin():
                 return function(connection, *args, **kwargs)
 
+    def connect_arguments(self) -> dict[str, Any]:
+        """What a driver's connection of its own needs; for PostgreSQL."""
+        _, arguments = self.engine.dialect.create_connect_args(self.engine.url)
+        return {**arguments, **_postgres_arguments(self.engine.url)}
+
     def close(self) -> None:
         """Finish what runs, then close every connection."""
         self._writers.close()
@@ -200,7 +205,15 @@ def _open_postgres(url: sqlalchemy.URL) -> sqlalchemy.Engine:
 
 def _postgres_arguments(url: sqlalchemy.URL) -> dict[str, Any]:
     # Nobody waits for ever: neither for a server that is gone, nor for a lock.
-    arguments = {"connect_timeout": 10, "options": "-c lock_timeout=10s"}
+    # Nor may one that stands still in a transaction make all others wait.
+    options = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    arguments = {
+        "connect_timeout": 10,
+        "options": options,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
     return {name: value for name, value in arguments.items() if name not in url.query}
 
 

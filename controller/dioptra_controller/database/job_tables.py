@@ -216,4 +216,11 @@ RUNNERS = sa.Table(
     # The highest report sequence that is committed.
     sa.Column("committed_sequence", sa.BigInteger, nullable=False),
     sa.Column("connect_time", Instant, nullable=False),
+    # The controller that it is connected to, if any; see `scheduling.presence`.
+    sa.Column("controller", sa.Text),
+    # Counts up whenever its controller has heard of it.
+    sa.Column("beat", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("seen_time", Instant),
+    # What other controllers show of it, as JSON.
+    sa.Column("description", sa.Text),
 )

@@ -50,4 +50,33 @@ class StopWanted:
     attempt: int
 
 
-Notice = JobChanged | JobEnded | SweepChanged | WorkArrived | SlotFreed | StopWanted
+@dataclass(frozen=True, slots=True)
+class RunnerLost:
+    """The leases of a runner were taken back: whoever has a stream of before ends it.
+
+    `beat` is the number in the runner's row (see `scheduling.presence`), which only grows.
+    """
+
+    runner_id: str
+    beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerCame:
+    """A runner has come to a controller: any other one that has a stream of before ends it."""
+
+    runner_id: str
+    beat: int
+    controller: str
+
+
+Notice = (
+    JobChanged
+    | JobEnded
+    | SweepChanged
+    | WorkArrived
+    | SlotFreed
+    | StopWanted
+    | RunnerLost
+    | RunnerCame
+)

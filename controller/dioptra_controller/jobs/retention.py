@@ -32,6 +32,7 @@ class Retention:
         store: Where the outputs are.
         keep: For how long after a job's end.
         now: The time of day.
+        is_on_duty: Whether this controller looks, of those that share the database.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Retention:
         *,
         keep: dt.timedelta,
         now: Callable[[], dt.datetime],
+        is_on_duty: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._store = store
         self._keep = keep
         self._now = now
+        self._is_on_duty = is_on_duty
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -79,7 +82,8 @@ class Retention:
     async def _sweep_always(self) -> None:
         while True:
             try:
-                await self.sweep()
+                if self._is_on_duty():
+                    await self.sweep()
             except DioptraError as error:
                 _log.warning("retention.unavailable", message=error.message)
             except Exception:  # noqa: BLE001 - logged with its trace; the next look comes

@@ -190,16 +190,21 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """The job at its end, or as it is so many seconds later."""
         with self._hub.watch_end(job_id) as ended:
             job = await self._database.read(records.get, job_id, self._hub.outlines)
-            if job.progress.state.is_final:
-                return job
             try:
                 async with asyncio.timeout(seconds):
-                    await ended.wait()
+                    while not job.progress.state.is_final:
+                        await ended.wait()
+                        ended.clear()
+                        job = await self._read_end(job, ended.news)
             except TimeoutError:
                 return await self._database.read(records.get, job_id, self._hub.outlines)
+        return job
+
+    async def _read_end(self, job: records.JobRecord, news: JobEnded | None) -> records.JobRecord:
+        if news is None:  # on another controller, if at all
+            return await self._database.read(records.get, job.id, self._hub.outlines)
         # Committed, and said with it: there is nothing to read again.
-        end: JobEnded = ended.news
-        return replace(job, progress=end.progress, last_event=end.last_event)
+        return replace(job, progress=news.progress, last_event=news.last_event)
 
 
 def _waited_for(jobs: Iterable[records.JobRecord]) -> set[str]:

@@ -16,6 +16,7 @@ from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
+from dioptra_controller.scheduling import leasing
 from dioptra_controller.scheduling.decision import (
     Grant,
     QueueRule,
@@ -103,6 +104,7 @@ def assign(
 
     The runners hear of it when the transaction commits.
     """
+    runners = leasing.lock_runners(connection, runners)
     held = list_leaseholders(connection)
     rooms = list_rooms(runners, held)
     waiting = load_waiting(connection) if any(runner.free for runner in rooms) else {}

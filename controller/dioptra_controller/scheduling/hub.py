@@ -7,8 +7,10 @@ started in the event loop that the servicers run in.
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import uuid
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +20,8 @@ from dioptra_controller.database.engine import Database
 from dioptra_controller.jobs.notices import (
     JobChanged,
     JobEnded,
+    RunnerCame,
+    RunnerLost,
     SlotFreed,
     StopWanted,
     SweepChanged,
@@ -35,8 +39,11 @@ from dioptra_controller.scheduling.messages import (
     Lease,
     Message,
 )
+from dioptra_controller.scheduling.peers import Peers
+from dioptra_controller.scheduling.presence import Presence
 from dioptra_controller.scheduling.runners import RunnerInfo
 from dioptra_controller.scheduling.sessions import Introduction, Session, Sessions
+from dioptra_controller.scheduling.telegrams import EndedElsewhere, LookAgain, News
 from dioptra_controller.scheduling.watching import Signal, Watchers
 from dioptra_controller.sweeps.spaces import Spaces
 from dioptra_ray.errors import UnavailableError
@@ -70,9 +77,13 @@ class Hub:
         self.outlines = Outlines()
         self.spaces = Spaces()
         self.lease_seconds = 30.0
+        self.id = uuid.uuid4().hex
         self._database = database
         self._ticks = ticks
         self._sessions = Sessions(clock)
+        # SQLite has one controller, which need not talk with anybody.
+        self._peers = None if database.is_sqlite else Peers(database, self.id, self._told)
+        self._presence = None if database.is_sqlite else Presence(database, self.id, self._sessions)
         self._watchers = Watchers()
         self._work = asyncio.Event()
         self._singles_in_a_row = 0
@@ -92,9 +103,11 @@ class Hub:
         self.lease_seconds = lease_seconds
         holders = await self._database.read(assignments.list_leaseholders)
         if forget_runners and holders:
-            await self.write(leases.expire, list(holders), now=self.now())
+            await self.write(leases.expire, list(holders), controller=self.id, now=self.now())
             holders = {}
         self._sessions.expect(holders)
+        if self._peers is not None:
+            await self._peers.start()
         self._tasks = [
             asyncio.create_task(self._assign_always(), name="hub-assign"),
             asyncio.create_task(self._mind_leases_always(), name="hub-leases"),
@@ -108,30 +121,59 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        if self._peers is not None:
+            await self._peers.stop()
+
+    def is_on_duty(self) -> bool:
+        """Whether this controller does what one controller of a database is enough for."""
+        return self._peers is None or self._peers.is_on_duty
 
     def committed(self, notices: Iterable[Any]) -> None:
         """Pass on what a transaction has changed; `Database` calls this after each commit."""
         for notice in notices:
             match notice:
-                case JobChanged(job_id):
-                    self._watchers.wake(("job", job_id))
                 case JobEnded(job_id):
                     self._watchers.wake(("end", job_id), notice)
-                case SweepChanged(sweep_id):
-                    self._watchers.wake(("sweep", sweep_id))
-                case WorkArrived():
-                    self._work.set()
-                case SlotFreed(runner_id):
-                    self._sessions.change_count(runner_id, -1)
-                    if self._has_backlog:
-                        self._work.set()
                 case Assignment(runner_id=runner_id):
                     self._sessions.change_count(runner_id, +1)
                     self._sessions.expect([runner_id])
                     # One that cannot be sent is sent again at the next hello, or expires.
                     self._send(runner_id, notice)
-                case StopWanted(runner_id, job_id, attempt):
-                    self._send(runner_id, Cancellation(Lease(job_id, attempt)))
+                case _:
+                    self._told(notice)
+        if self._peers is not None:
+            self._peers.tell(notices)
+
+    def _told(self, news: News) -> None:
+        """Something has changed, here or on another controller."""
+        match news:
+            case JobChanged(job_id):
+                self._watchers.wake(("job", job_id))
+            case EndedElsewhere(job_id):
+                self._watchers.wake(("end", job_id))
+            case SweepChanged(sweep_id):
+                self._watchers.wake(("sweep", sweep_id))
+            case WorkArrived():
+                self._work.set()
+            case SlotFreed(runner_id):
+                self._sessions.change_count(runner_id, -1)
+                if self._has_backlog:
+                    self._work.set()
+            case LookAgain():
+                self._watchers.wake_all()
+                self._work.set()
+            case _:
+                self._tell_runner(news)
+
+    def _tell_runner(self, news: StopWanted | RunnerLost | RunnerCame) -> None:
+        match news:
+            case StopWanted(runner_id, job_id, attempt):
+                self._send(runner_id, Cancellation(Lease(job_id, attempt)))
+            case RunnerLost(runner_id, beat):
+                self._sessions.end(runner_id, beat)
+            case RunnerCame(runner_id, beat, controller):
+                if controller != self.id:
+                    self._sessions.end(runner_id, beat)
 
     async def write(
         self,
@@ -150,8 +192,11 @@ class Hub:
             return await self.write(function, self._sessions.welcome())
 
     def runners(self) -> Sequence[RunnerInfo]:
-        """The connected runners, sorted by name."""
+        """The runners that are connected, here or elsewhere, sorted by name."""
         infos = [session.describe() for session in self._sessions if session.is_welcome]
+        if self._presence is not None:
+            ours = {info.runner_id for info in infos}
+            infos += (info for info in self._presence.others if info.runner_id not in ours)
         return sorted(infos, key=lambda info: (info.name, info.runner_id))
 
     def watch_job(self, job_id: int) -> AbstractContextManager[asyncio.Event]:
@@ -168,21 +213,16 @@ class Hub:
 
     async def connect(self, introduction: Introduction) -> tuple[Session, Greeting]:
         """Take a runner in; jobs may be assigned to it from now on."""
+        introduction = replace(introduction, controller=self.id)
         session = Session(introduction)
         async with self._lease_lock:
             self._sessions.add(session)
             try:
-                greeting = await self.write(
-                    leases.greet,
-                    introduction.runner_id,
-                    introduction.name,
-                    introduction.leases,
-                    now=self.now(),
-                )
+                greeting = await self.write(leases.greet, introduction, now=self.now())
             except BaseException:
                 self._sessions.remove(session)
                 raise
-        session.welcome(greeting.first)
+        session.welcome(greeting.first, beat=greeting.beat)
         self._work.set()
         _log.info("runner.connected", runner=introduction.name, slots=introduction.slots)
         return session, greeting
@@ -190,6 +230,8 @@ class Hub:
     def disconnect(self, session: Session) -> None:
         """The stream has ended; its leases live on until their time is over."""
         self._sessions.remove(session)
+        if self._presence is not None:
+            self._presence.left(session)
         _log.info("runner.disconnected", runner=session.introduction.name)
 
     async def leave(self, session: Session) -> None:
@@ -203,6 +245,8 @@ class Hub:
     def heard(self, session: Session) -> None:
         """The runner said something, which extends its leases."""
         self._sessions.heard(session)
+        if self._presence is not None:
+            self._presence.heard(session)
 
     async def report(self, session: Session, reports: Sequence[Report]) -> None:
         """Commit what a runner reports, then acknowledge it."""
@@ -225,10 +269,16 @@ class Hub:
             raise
 
     async def _check_leases(self) -> None:
+        beats: Mapping[str, int] | None = None
+        if self._presence is not None:
+            await self._presence.tell(now=self.now())
+            beats = await self._presence.look(now=self.now(), lease_seconds=self.lease_seconds)
         async with self._lease_lock:
             lost = self._sessions.silent(self.lease_seconds)
             if lost:
-                count = await self.write(leases.expire, lost, now=self.now())
+                count = await self.write(
+                    leases.expire, lost, controller=self.id, beats=beats, now=self.now()
+                )
                 self._sessions.drop(lost)
                 _log.info("runner.lost", runners=lost, jobs=count)
         grace = dt.timedelta(seconds=self.lease_seconds)

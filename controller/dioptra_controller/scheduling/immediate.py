@@ -21,6 +21,7 @@ from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.sweep_counts import SweepState
+from dioptra_controller.scheduling import leasing
 from dioptra_controller.scheduling.assignments import list_leaseholders, list_rooms, write_input
 from dioptra_controller.scheduling.decision import RunnerRoom, WaitingJob, decide
 from dioptra_controller.scheduling.messages import Assignment, Lease
@@ -51,6 +52,9 @@ def start(
     """
     connection = ledger.connection
     queue: str = row["queue"]
+    runners = leasing.lock_runners(connection, runners)
+    if not runners:
+        return False
     around = look_around(connection, queue, job.id)
     if around.rule.is_full:
         return False

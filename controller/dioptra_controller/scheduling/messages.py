@@ -63,11 +63,13 @@ class Greeting:
         committed_sequence: Highest committed report of this runner.
         revoked: Leases that it thought it had.
         first: What it is told right after.
+        beat: The number in its row as it came; see `scheduling.presence`.
     """
 
     committed_sequence: int
     revoked: tuple[Lease, ...]
     first: tuple["Assignment | Cancellation", ...]
+    beat: int
 
 
 Message = Assignment | Cancellation | Acknowledgement

@@ -22,6 +22,7 @@ class Introduction:
         ray_address: Address of its Ray cluster.
         leases: What it still holds after a lost stream.
         nodes: The nodes of its Ray cluster.
+        controller: Id of the controller that it has come to.
     """
 
     runner_id: str
@@ -32,6 +33,7 @@ class Introduction:
     ray_address: str = ""
     leases: tuple[Lease, ...] = ()
     nodes: tuple[Node, ...] = ()
+    controller: str = ""
 
 
 class Session:
@@ -40,6 +42,7 @@ class Session:
     def __init__(self, introduction: Introduction) -> None:
         self.introduction = introduction
         self.is_welcome = False
+        self.beat = 0
         self.started_jobs = 0
         self._held_back: list[Message] = []
         self.last_seen = dt.datetime.now(dt.UTC)
@@ -47,8 +50,9 @@ class Session:
         self.nodes = introduction.nodes
         self._outbox: asyncio.Queue[Message | None] = asyncio.Queue()
 
-    def welcome(self, first: Iterable[Message]) -> None:
+    def welcome(self, first: Iterable[Message], *, beat: int = 0) -> None:
         """Say what comes first; only now what was to be said meanwhile makes sense."""
+        self.beat = beat
         for message in (*first, *self._held_back):
             self._outbox.put_nowait(message)
         self.is_welcome = True
@@ -136,6 +140,11 @@ class Sessions:
         for runner_id in self._heard:
             self._heard[runner_id] = self._clock()
 
+    def heard_of(self, runner_ids: Iterable[str]) -> None:
+        """Runners live that are connected elsewhere, or were a moment ago."""
+        for runner_id in runner_ids:
+            self._heard[runner_id] = self._clock()
+
     def silent(self, seconds: float) -> list[str]:
         """The runners that nobody has heard of for so long."""
         latest = self._clock() - seconds
@@ -147,6 +156,16 @@ class Sessions:
             self._heard.pop(runner_id, None)
             if session := self._sessions.pop(runner_id, None):
                 session.close()
+
+    def end(self, runner_id: str, beat: int) -> None:
+        """End the stream of a runner, if there is one that began before `beat`.
+
+        What others say may come late, and be about a stream before this one.
+        """
+        session = self._sessions.get(runner_id)
+        if session is not None and session.is_welcome and session.beat < beat:
+            del self._sessions[runner_id]
+            session.close()
 
     def welcome(self) -> list[Introduction]:
         """The runners that jobs may be assigned to."""

@@ -44,3 +44,9 @@ class Watchers:
         for signal in self._signals.get(key, ()):
             signal.news = news
             signal.set()
+
+    def wake_all(self) -> None:
+        """Tell everybody to look again; what was said to them before stays."""
+        for signals in self._signals.values():
+            for signal in signals:
+                signal.set()

@@ -1,5 +1,6 @@
 """A database belongs to a store: another one must not silently orphan what lies in the first."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,11 @@ async def test_a_start_that_fails_remembers_no_store(start_controller, other, tm
     (tmp_path / "file").touch()
     with pytest.raises((InvalidRequestError, UnavailableError)):
         await start_controller(store_url=(tmp_path / "file" / "store").as_uri())
-    busy = await start_controller()
-    await hold_a_plugin(busy)
-    with pytest.raises(UnavailableError):
-        await start_controller(store_url=other, force_new_store=True, listen=busy.address)
-    await busy.stop()
+    first = await start_controller()
+    await hold_a_plugin(first)
+    await first.stop()
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        listen = f"127.0.0.1:{busy.getsockname()[1]}"
+        with pytest.raises(UnavailableError):
+            await start_controller(store_url=other, force_new_store=True, listen=listen)
     await start_controller()

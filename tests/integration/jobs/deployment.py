@@ -82,8 +82,13 @@ TABLE = ArtifactTask(
 def seed(connection: sa.Connection) -> None:
     """Register what the tests run."""
     experiments.create(connection, "default")
-    for name in ("default", "gpu"):
-        queues.create(connection, name)
+    queues.create(connection, "default")
+    seed_lab(connection)
+
+
+def seed_lab(connection: sa.Connection) -> None:
+    """Register what a migrated database does not have by itself."""
+    queues.create(connection, "gpu")
     stored = plugins.put(connection, ProjectPlugin(name="lab", artifact_tasks=(TABLE,)), DIGEST)
     pin = entrypoints.PluginPin(snapshot_id=stored.id, name="lab", number=1, digest=DIGEST)
     kinds = {"eps": "float", "attack": "string", "layers": "list"}
@@ -231,6 +236,7 @@ class FakeRunner:
         self.sequence = 0
         self.sent: list[pb.Report] = []
         self.unread: list[pb.ConnectResponse] = []
+        self.call: Any = None
 
     async def connect(self, *, replay: bool = True, **fields: Any) -> pb.Welcome:
         hello: dict[str, Any] = {
