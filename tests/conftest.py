@@ -4,6 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dioptra_workers.runner.cluster import prepare_environment
+
+# Before any test module imports Ray, which then has read it once and for all.
+prepare_environment("local")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -20,13 +20,10 @@ from dioptra_ray.planning.environments import read_environment
 from dioptra_ray.planning.plan import Plan, PluginBundle
 from dioptra_ray.plugins.bundle import pack
 from dioptra_ray.store import ArtifactStore, bundle_key, open_store
-from dioptra_workers.runner.cluster import Cluster, prepare_environment
+from dioptra_workers.runner.cluster import Cluster
 from dioptra_workers.runner.orders import JobEnded, JobOrder, SavedStage, StageWaits
 from dioptra_workers.stage.events import Event, LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import ArtifactInput, JobContext
-
-# Before any test module imports Ray.
-prepare_environment("local")
 
 Sources = Mapping[str, str]
 """Source of `tasks.py` by plugin name."""
