@@ -16,7 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -50,13 +50,14 @@ class Host:
     log: Path
     _link: str
     _unshare: "subprocess.Popen[bytes]"
+    _others: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def run(
         self, *command: str, environment: Mapping[str, str], output: IO[bytes]
     ) -> "subprocess.Popen[bytes]":
         """Start another program on it; it ends with the host."""
         inside = ["nsenter", "-t", self._init, "--net", "--pid", "--mount", "--uts", "--"]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*inside, *command],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -64,6 +65,8 @@ class Host:
             stderr=output,
             cwd="/",
         )
+        self._others.append(process)
+        return process
 
     def cut(self) -> None:
         """Drop all packets from and to it; nobody is told."""
@@ -88,7 +91,8 @@ class Host:
         """Pull the plug."""
         if self._unshare.poll() is None:
             os.kill(int(self._init), signal.SIGKILL)
-        self._unshare.wait()
+        for process in (self._unshare, *self._others):
+            process.wait()
 
     @property
     def _init(self) -> str:

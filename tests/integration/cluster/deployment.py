@@ -55,7 +55,8 @@ class Deployment:
         self._environment = {name: os.environ[name] for name in kept if name in os.environ}
         self._environment |= {**s3.variables(), **RAY, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.store_url = "s3://artifacts/cluster"
-        self.client = Client(self._start_controller(s3), token=token)
+        # The bridge between the hosts is this machine's own.
+        self.client = Client(self._start_controller(s3), token=token, insecure=True)
 
     def close(self) -> None:
         """End the controller; the hosts end with their network."""
@@ -85,7 +86,7 @@ class Deployment:
         runner = [sys.executable, "-m", "dioptra_workers", "--name", "cluster"]
         runner += ["--controller", self.client.address, "--ray-address", f"{head.address}:6379"]
         runner += ["--store-url", self.store_url, "--scratch-dir", str(SCRATCH)]
-        runner += ["--token-file", str(self._folder / "token"), "--slots", "8"]
+        runner += ["--token-file", str(self._folder / "token"), "--insecure", "--slots", "8"]
         with (self._folder / "runner.log").open("wb") as output:
             head.run(*runner, environment=self._environment, output=output)
 
