@@ -9,6 +9,7 @@
     ├── ConflictError                changed meanwhile: read again, then retry
     ├── OutOfRangeError              a position that does not exist (yet, or any more)
     ├── ExhaustedError               too large, or too many
+    │   └── ThrottledError           too fast: the same again after `retry_seconds`
     ├── UnavailableError             nobody answers: back off and retry
     ├── DataLossError                stored bytes do not match their checksum
     ├── UnauthenticatedError         no or a wrong token
@@ -32,9 +33,11 @@ class DioptraError(Exception):
     Attributes:
         reason: Stable upper-case name, sent over the wire.
         metadata: What the message is about, by field name.
+        request_id: Of the call that failed, as the controller's log has it; else empty.
     """
 
     reason: ClassVar[str] = "INTERNAL"
+    request_id: str = ""
 
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)
@@ -103,6 +106,16 @@ class ExhaustedError(DioptraError):
     """Too large, or too many."""
 
     reason = "EXHAUSTED"
+
+
+class ThrottledError(ExhaustedError):
+    """Too many calls in too short a time; the same call is taken after `retry_seconds`."""
+
+    reason = "THROTTLED"
+
+    def __init__(self, message: str, *, retry_seconds: float = 1.0, **metadata: str) -> None:
+        super().__init__(message, **metadata)
+        self.retry_seconds = retry_seconds
 
 
 class UnavailableError(DioptraError):

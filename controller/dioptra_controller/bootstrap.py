@@ -24,6 +24,7 @@ from dioptra_controller.database.claim import Claim
 from dioptra_controller.database.engine import Database
 from dioptra_controller.database.migrate import upgrade
 from dioptra_controller.jobs.retention import Retention
+from dioptra_controller.rpc.gate import Gate
 from dioptra_controller.rpc.server import Server
 from dioptra_controller.rpc.services import make_services
 from dioptra_controller.rpc.tls import Files
@@ -106,6 +107,7 @@ class Controller:
             services,
             verifier=self._verifier,
             database=self.database,
+            gate=Gate(self._settings.traffic, self._settings.call_seconds),
             tls=_tls(self._settings),
         )
         self.address = await self._server.start(self._settings.listen)

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from dioptra_controller.access.grants import read_grants
+from dioptra_controller.limits.traffic import TrafficLimits
 from dioptra_ray.errors import InvalidRequestError
 
 
@@ -55,6 +56,15 @@ class Settings(BaseSettings):
         download_link_seconds: For how long clients may fetch an artifact's file from an S3
             store itself; 0 lets them fetch it through the controller only.
         audit_seconds: For how long the audit log keeps who did what.
+        calls_per_second: How often one caller may call; 0 as often as it likes, as for the
+            other limits here. The token of `token_file` and runners have none of them.
+        changes_per_second: How often one caller may create or change something.
+        upload_bytes_per_second: How fast one caller may send; what is faster is slowed down.
+        burst_seconds: For how many seconds' worth a caller may exceed these at first.
+        streams_per_caller: How many watches, downloads and uploads one caller may have open.
+        streams: How many all callers may have open together.
+        call_seconds: How long a call may take that brings no deadline of its own, and how long
+            an upload may say nothing.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
@@ -85,7 +95,26 @@ class Settings(BaseSettings):
     garbage_pause_seconds: float = Field(default=21600.0, ge=0)
     download_link_seconds: int = Field(default=300, ge=0, le=3600)
     audit_seconds: float = Field(default=90 * 86400.0, gt=0)
+    calls_per_second: float = Field(default=500, ge=0)
+    changes_per_second: float = Field(default=200, ge=0)
+    upload_bytes_per_second: float = Field(default=1024**3, ge=0)
+    burst_seconds: float = Field(default=10, gt=0)
+    streams_per_caller: int = Field(default=1000, ge=0)
+    streams: int = Field(default=5000, ge=0)
+    call_seconds: float = Field(default=300, gt=0)
     log_level: str = "INFO"
+
+    @property
+    def traffic(self) -> TrafficLimits:
+        """How often, how fast and how many at once each caller may call."""
+        return TrafficLimits(
+            calls_per_second=self.calls_per_second,
+            changes_per_second=self.changes_per_second,
+            upload_bytes_per_second=self.upload_bytes_per_second,
+            burst_seconds=self.burst_seconds,
+            streams_per_caller=self.streams_per_caller,
+            streams=self.streams,
+        )
 
     @field_validator("log_level")
     @classmethod

@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 import grpc
 import grpc.experimental
 
-from dioptra_ray.client.backoff import Backoff
+from dioptra_ray.client.backoff import Backoff, asked_of
 from dioptra_ray.client.cancellation import Cancellation, CancelledError
 from dioptra_ray.client.outage import Outage
-from dioptra_ray.errors import DioptraError, PreconditionError, UnavailableError
+from dioptra_ray.errors import DioptraError, PreconditionError, ThrottledError, UnavailableError
 from dioptra_ray.wire.status import from_rpc_error
 from dioptra_ray.wire.transport import Transport
 
@@ -88,6 +88,8 @@ class Connection:
         timeout: float = CALL_SECONDS,
     ) -> Response:
         """Call and, while nobody answers, call again: every call of ours may be repeated.
+
+        A controller that finds us too fast is obeyed: the call waits for as long as it says.
 
         Raises:
             DioptraError: What the controller says, or UnavailableError.
@@ -178,7 +180,9 @@ class Connection:
                 return attempt()
             except grpc.RpcError as error:
                 explained = self._explain(error)
-            if not isinstance(explained, UnavailableError) or not backoff.wait():
+            if not isinstance(explained, UnavailableError | ThrottledError):
+                raise explained
+            if not backoff.wait(asked_of(explained)):
                 raise explained
 
     def _check_open(self) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from dioptra_ray.client.backoff import Backoff
-from dioptra_ray.errors import UnavailableError
+from dioptra_ray.client.backoff import Backoff, asked_of
+from dioptra_ray.errors import ThrottledError, UnavailableError
 
 Item = TypeVar("Item")
 
@@ -30,6 +30,7 @@ def resume(
 
     Raises:
         UnavailableError: Nobody has answered for as long as the backoff is patient.
+        ThrottledError: There were too many streams for just as long.
     """
     while True:
         stream = open_stream(after)
@@ -40,8 +41,8 @@ def resume(
                 yield item
                 if is_last(item):
                     return
-        except UnavailableError:
-            if not backoff.wait():
+        except (ThrottledError, UnavailableError) as error:
+            if not backoff.wait(asked_of(error)):
                 raise
         else:
             return

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from dioptra_ray.api.controller.v1 import artifact_service_pb2 as pb
-from dioptra_ray.client.backoff import Backoff
+from dioptra_ray.client.backoff import Backoff, asked_of
 from dioptra_ray.client.direct import DirectLinks
 from dioptra_ray.client.requests import make
 from dioptra_ray.errors import (
@@ -18,6 +18,7 @@ from dioptra_ray.errors import (
     DataLossError,
     InvalidRequestError,
     NotFoundError,
+    ThrottledError,
     UnavailableError,
 )
 from dioptra_ray.wire.artifacts import Artifact, ArtifactFile
@@ -99,8 +100,8 @@ def _receive_file(file: ArtifactFile, path: Path, source: Source) -> None:
     while True:
         try:
             digest = _write(source.open_file(file.path), path)
-        except UnavailableError:
-            if not backoff.wait():
+        except (ThrottledError, UnavailableError) as error:
+            if not backoff.wait(asked_of(error)):
                 raise
         else:
             break

@@ -1,9 +1,11 @@
 """The one table between our errors and gRPC statuses, in both directions.
 
 A status carries the error's class as `google.rpc.ErrorInfo.reason`, its metadata beside it,
-the issues of a description as an `IssueList`, and for what is worth repeating a `RetryInfo`.
+the issues of a description as an `IssueList`, for what is worth repeating a `RetryInfo`, and the
+id of the call that failed as a `RequestInfo`.
 """
 
+import math
 from typing import Final
 
 import grpc
@@ -31,6 +33,7 @@ _CODES: Final[dict[type[errors.DioptraError], int]] = {
     errors.PreconditionError: code_pb2.FAILED_PRECONDITION,
     errors.ConflictError: code_pb2.ABORTED,
     errors.OutOfRangeError: code_pb2.OUT_OF_RANGE,
+    errors.ThrottledError: code_pb2.RESOURCE_EXHAUSTED,
     errors.ExhaustedError: code_pb2.RESOURCE_EXHAUSTED,
     errors.UnavailableError: code_pb2.UNAVAILABLE,
     errors.DataLossError: code_pb2.DATA_LOSS,
@@ -62,8 +65,11 @@ def to_status(error: errors.DioptraError) -> status_pb2.Status:
     if isinstance(error, errors.InvalidDescriptionError):
         status.details.add().Pack(write_issues(error.issues))
     if isinstance(error, errors.UnavailableError):
-        delay = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=RETRY_SECONDS))
-        status.details.add().Pack(delay)
+        status.details.add().Pack(_retry_after(RETRY_SECONDS))
+    if isinstance(error, errors.ThrottledError):
+        status.details.add().Pack(_retry_after(error.retry_seconds))
+    if error.request_id:
+        status.details.add().Pack(error_details_pb2.RequestInfo(request_id=error.request_id))
     return status
 
 
@@ -80,18 +86,36 @@ def _shorten(text: str, most: int) -> str:
 
 def from_status(status: status_pb2.Status) -> errors.DioptraError:
     """Read an error; a status that is not ours is judged by its code."""
+    error = _read_error(status)
+    request = error_details_pb2.RequestInfo()
+    if any(detail.Unpack(request) for detail in status.details):
+        error.request_id = request.request_id
+    return error
+
+
+def _read_error(status: status_pb2.Status) -> errors.DioptraError:
     info = error_details_pb2.ErrorInfo()
     issues = IssueList()
+    retry = error_details_pb2.RetryInfo()
     for detail in status.details:
         # Unpack says whether the detail is of the message's type.
-        _ = detail.Unpack(info) or detail.Unpack(issues)
+        _ = detail.Unpack(info) or detail.Unpack(issues) or detail.Unpack(retry)
     kind = _BY_CODE.get(status.code, errors.InternalError)
     if info.domain == DOMAIN:
         kind = _BY_REASON.get(info.reason, kind)
     metadata = dict(info.metadata)
     if issues.issues or kind is errors.InvalidDescriptionError:
         return errors.InvalidDescriptionError(status.message, read_issues(issues), **metadata)
+    if kind is errors.ThrottledError:
+        seconds = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+        return errors.ThrottledError(status.message, retry_seconds=seconds, **metadata)
     return kind(status.message, **metadata)
+
+
+def _retry_after(seconds: float) -> error_details_pb2.RetryInfo:
+    whole = math.floor(seconds)
+    delay = Duration(seconds=whole, nanos=math.floor((seconds - whole) * 1e9))
+    return error_details_pb2.RetryInfo(retry_delay=delay)
 
 
 def from_rpc_error(error: grpc.RpcError) -> errors.DioptraError:

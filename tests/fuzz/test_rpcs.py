@@ -32,6 +32,7 @@ THERE = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.NOT_FOUND,
 }
+INTERNALS = ("Traceback", "sqlite", "SELECT ", "site-packages", 'File "', "<class", "object at 0x")
 NEVER = {
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,
@@ -117,6 +118,9 @@ def test_any_bytes_are_answered(service: str, target: Target, fuzz: Fuzz) -> Non
         name, *requests = json.loads(data)
         answer = target.send(METHODS[name], [bytes.fromhex(one) for one in requests])
         assert answer.code not in NEVER, (name, answer)
+        # A runner is told which store it should have; nobody else is told of our files.
+        assert name == "Connect" or str(target.database.parent) not in answer.details, answer
+        assert not any(word in answer.details for word in INTERNALS), (name, answer)
         assert answer.code is grpc.StatusCode.OK or answer.details, name
         for message in answer.messages:
             GetMessageClass(METHODS[name].output_type).FromString(message)

@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -14,10 +13,10 @@ import structlog
 from grpc_status import rpc_status
 
 from dioptra_controller.access import auditing, rules
-from dioptra_controller.access.caller import CONTROLLER, act_as
+from dioptra_controller.access.caller import CONTROLLER, Caller, act_as
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.database.engine import Database
-from dioptra_controller.rpc.reading import read_request, read_requests
+from dioptra_controller.rpc.gate import Gate, Shape
 from dioptra_ray.errors import DioptraError, InternalError, PermissionDeniedError
 from dioptra_ray.wire.status import to_status
 
@@ -40,11 +39,13 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
     Args:
         verifier: Knows the callers; every call but health checks must have one.
         database: Where the audit log is.
+        gate: Limits what each caller may; the default lets everything through.
     """
 
-    def __init__(self, verifier: Verifier, database: Database) -> None:
+    def __init__(self, verifier: Verifier, database: Database, gate: Gate | None = None) -> None:
         self._verifier = verifier
         self._database = database
+        self._gate = gate or Gate()
 
     async def intercept_service(
         self,
@@ -55,7 +56,8 @@ class GuardInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_OPEN_PREFIX):
             return handler
-        call = _Call(handler, handler_call_details.method, self._verifier, self._database)
+        method = handler_call_details.method
+        call = _Call(handler, method, self._verifier, self._database, self._gate)
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         make = getattr(grpc, f"{kind}_rpc_method_handler")
         wrapped: Handler = make(
@@ -70,16 +72,24 @@ class _Call:
     """One method, guarded."""
 
     def __init__(
-        self, handler: Handler, method: str, verifier: Verifier, database: Database
+        self,
+        handler: Handler,
+        method: str,
+        verifier: Verifier,
+        database: Database,
+        gate: Gate,
     ) -> None:
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         self._function: Callable[[Any, Any], Any] = getattr(handler, kind)
         self._method = method
         self._verifier = verifier
         self._database = database
-        self._read = partial(
-            read_requests if handler.request_streaming else read_request,
-            handler.request_deserializer or bytes,
+        self._gate = gate
+        self._shape = Shape(
+            method=method,
+            read=handler.request_deserializer or bytes,
+            sends_stream=handler.request_streaming,
+            gets_stream=handler.response_streaming,
         )
 
     async def answer(self, content: Any, context: Any) -> Any:
@@ -131,15 +141,26 @@ class _Call:
 
     @asynccontextmanager
     async def _admitted(self, content: Any, context: Any) -> AsyncIterator[Any]:
-        """Let nobody in who may not call; within, the caller acts, and what it does is audited.
+        """Let nobody in who may not call, or calls too much.
 
         Raises:
             UnauthenticatedError, PermissionDeniedError: The caller may not.
-            InvalidRequestError: What was sent is no request of this method.
+            ThrottledError, InvalidRequestError, UnavailableError: As `Gate.passing`.
         """
         caller = await self._verifier.identify(*_credentials(context))
         structlog.contextvars.bind_contextvars(subject=caller.subject)
-        request = self._read(content)
+        passing = self._gate.passing(self._shape, caller, content, context)
+        # What is refused here was never tried, so the audit log does not have it.
+        async with passing as request, self._audited(caller, request, context):
+            yield request
+
+    @asynccontextmanager
+    async def _audited(self, caller: Caller, request: Any, context: Any) -> AsyncIterator[None]:
+        """Within, the caller acts if it may, and what it does is audited.
+
+        Raises:
+            PermissionDeniedError: It may not.
+        """
         entry = auditing.Entry(
             caller=caller,
             method=self._method.rpartition(".")[2],
@@ -156,7 +177,7 @@ class _Call:
             act_as(CONTROLLER if rule.for_runners else caller)
             if mutates:
                 auditing.begin(entry)
-            yield request
+            yield
         except Exception as error:
             if mutates or isinstance(error, PermissionDeniedError):
                 reason = error.reason if isinstance(error, DioptraError) else InternalError.reason
@@ -190,6 +211,7 @@ def _judge(error: Exception) -> DioptraError:
 
 
 async def _abort(context: Any, failure: DioptraError) -> None:
+    failure.request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
     await context.abort_with_status(rpc_status.to_status(to_status(failure)))
 
 

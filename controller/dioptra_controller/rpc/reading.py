@@ -3,7 +3,7 @@
 Not left to gRPC, which calls bytes that are no message an internal error.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -31,9 +31,3 @@ def read_request(read: Read, content: bytes) -> Any:
     if not isinstance(request, ConnectRequest):  # whose many reports are of a trusted runner
         check_request(request)
     return request
-
-
-async def read_requests(read: Read, contents: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    """Read each message of a stream when it is asked for."""
-    async for content in contents:
-        yield read_request(read, content)

@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.database.engine import Database
+from dioptra_controller.rpc.gate import Gate
 from dioptra_controller.rpc.interceptors import GuardInterceptor
 from dioptra_controller.rpc.tls import Certificates, Files
 from dioptra_controller.settings import split_address
@@ -58,6 +59,7 @@ class Server:
         services: What it offers besides health and reflection.
         verifier: Knows callers by their tokens.
         database: Where the audit log is.
+        gate: Limits what each caller may.
         tls: Certificate and key to listen with; None listens without TLS.
     """
 
@@ -67,10 +69,11 @@ class Server:
         *,
         verifier: Verifier,
         database: Database,
+        gate: Gate,
         tls: Files | None = None,
     ) -> None:
         self._server = grpc.aio.server(
-            interceptors=[GuardInterceptor(verifier, database)], options=_OPTIONS
+            interceptors=[GuardInterceptor(verifier, database, gate)], options=_OPTIONS
         )
         self._tls = tls
         self._health = health.aio.HealthServicer()
