@@ -81,14 +81,15 @@ class Target:
         client = "stream" if method.client_streaming else "unary"
         kind = f"{client}_{'stream' if method.server_streaming else 'unary'}"
         request = iter(requests) if method.client_streaming else requests[0]
-        seconds = STREAM_SECONDS if method.server_streaming else ANSWER_SECONDS
+        waits = method.server_streaming or method.name == "WaitJob"
+        seconds = STREAM_SECONDS if waits else ANSWER_SECONDS
         found: list[bytes] = []
         try:
             result = getattr(self.channel, kind)(path)(request, timeout=seconds)
             found += result if method.server_streaming else [result]
         except grpc.RpcError as error:
             code, details = error.code(), error.details()  # type: ignore[attr-defined]
-            if method.server_streaming and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            if waits and code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 code = grpc.StatusCode.OK
             return Answer(code, details or "", tuple(found))
         return Answer(grpc.StatusCode.OK, "", tuple(found))
