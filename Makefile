@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help venv demo test check bench proto format clean
+.PHONY: help venv demo test check bench chaos soak proto format clean
 
 help:  ## Say what the targets do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,12 @@ check: $(STAMP)  ## Format, lint, types, layering, protos, generated code
 
 bench: $(STAMP)  ## Measure speed against baselines in the same run
 	$(BIN)/python -m tests.bench
+
+chaos: $(STAMP)  ## Break things for DIOPTRA_CHAOS_SECONDS, an hour if not set
+	$(BIN)/python -m tests.chaos $${DIOPTRA_CHAOS_SECONDS:-3600}
+
+soak: $(STAMP)  ## Work for DIOPTRA_SOAK_SECONDS, an hour if not set; fail if anything grows
+	$(BIN)/python -m tests.chaos.soak $${DIOPTRA_SOAK_SECONDS:-3600}
 
 proto: $(STAMP)  ## Generate dioptra_ray/api from proto/
 	$(BIN)/python -m tests.tools.generated --write

@@ -36,6 +36,7 @@ class Bed:
         client: Speaks with the controller directly.
         link: The network between runner and controller.
         store_link: The network between everybody and the store.
+        store_url: The store, as all processes know it.
         s3: The store.
         ledger: The file that steps write to.
         chance: Where all decisions come from.
@@ -52,7 +53,7 @@ class Bed:
         self._marker = secrets.token_hex(8)
         self._runners = 0
         self._port = _free_port()
-        self._store_url = f"s3://artifacts/{folder.name}"
+        self.store_url = f"s3://artifacts/{folder.name}"
         self.store_link = Proxy(s3.endpoint, seed=seed)
         self.link = Proxy(f"127.0.0.1:{self._port}", seed=seed)
         self.client = Client(f"127.0.0.1:{self._port}", token=self._token, patience=60)
@@ -67,7 +68,7 @@ class Bed:
             "DIOPTRA_DATABASE_URL": self._database_url,
             "DIOPTRA_LEASE_SECONDS": str(LEASE_SECONDS),
             "DIOPTRA_TOKEN_FILE": str(self.folder / "token"),
-            "DIOPTRA_STORE_URL": self._store_url,
+            "DIOPTRA_STORE_URL": self.store_url,
         }
         self.controller = self._start("controller", "dioptra_controller", environment)
         self.until(self.answers, "the controller answers")
@@ -80,7 +81,7 @@ class Bed:
         (self.folder / f"ray-{self._runners}").symlink_to(ray)
         arguments = ["--controller", self.link.address, "--ray-address", "local"]
         arguments += ["--queues", "*", "--num-cpus", "2", "--slots", "6"]
-        arguments += ["--name", f"runner-{self._runners}", "--store-url", self._store_url]
+        arguments += ["--name", f"runner-{self._runners}", "--store-url", self.store_url]
         arguments += ["--scratch-dir", str(self.folder / "scratch")]
         arguments += ["--token-file", str(self.folder / "token"), "--temporary-dir", str(ray)]
         self.runner = self._start("runner", "dioptra_workers", {}, *arguments)

@@ -69,3 +69,15 @@ def test_a_controller_that_stood_still(bed: Bed, database_url: str, tmp_path: Pa
     check(bed, database_url, load, tmp_path)
     # The runner was never away: only the controller could not hear it.
     assert not [line for line in bed.steps() if line[1].startswith(f"{chain.id}-2-")]
+
+
+def test_a_killed_raylet(bed: Bed, database_url: str, tmp_path: Path) -> None:
+    load = submit(bed.client, bed.chance, bed.ledger, seconds=1.0)
+    wait_a_little(bed)
+    raylets = [pid for pid, (_, line) in bed.processes().items() if "/raylet/raylet " in line]
+    assert len(raylets) == 1, bed.processes()
+    os.kill(raylets[0], signal.SIGKILL)
+    # A runner that has lost its Ray is of no use, and must not keep what it holds.
+    bed.until(lambda: bed.runner.poll() is not None, "the runner has ended", 40)
+    bed.start_runner()
+    check(bed, database_url, load, tmp_path, runner_died=True)

@@ -80,6 +80,10 @@ class Hub:
         self.id = uuid.uuid4().hex
         self._database = database
         self._ticks = ticks
+        began, first = now(), clock()
+        self._steady_now: Callable[[], dt.datetime] = lambda: (
+            began + dt.timedelta(seconds=clock() - first)
+        )
         self._sessions = Sessions(clock)
         # SQLite has one controller, which need not talk with anybody.
         self._peers = None if database.is_sqlite else Peers(database, self.id, self._told)
@@ -282,8 +286,10 @@ class Hub:
                 self._sessions.drop(lost)
                 _log.info("runner.lost", runners=lost, jobs=count)
         grace = dt.timedelta(seconds=self.lease_seconds)
-        if await self._database.read(leases.has_late, now=self.now(), grace=grace):
-            await self.write(leases.end_late, now=self.now(), grace=grace)
+        # A clock that is set forward makes no job late, and one that is set back neither.
+        now = min(self.now(), self._steady_now())
+        if await self._database.read(leases.has_late, now=now, grace=grace):
+            await self.write(leases.end_late, now=now, grace=grace)
 
     async def assign(self) -> None:
         """Fill the free slots of the runners, once."""

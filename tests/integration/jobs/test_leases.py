@@ -1,7 +1,6 @@
 """What happens when streams break, runners vanish, and reports come twice or too late."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -9,7 +8,7 @@ from dioptra_controller.scheduling.hub import Hub
 from dioptra_ray.api.controller.v1 import job_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
-from dioptra_ray.errors import NotFoundError, PreconditionError, UnavailableError
+from dioptra_ray.errors import NotFoundError, PreconditionError
 from tests.integration.jobs.deployment import Deployment, FakeRunner, now, refused, step
 
 
@@ -356,46 +355,3 @@ async def test_runners_that_are_known_to_be_dead_are_not_waited_for(
     await hub.stop()
     job = await deployment.get_job(created.id)
     assert (job.state, job.attempt) == (job_pb2.JOB_STATE_QUEUED, 1)
-
-
-async def test_leases_outlast_a_controller_that_stood_still(
-    deployment: Deployment, runner: FakeRunner
-) -> None:
-    created = await deployment.create_job()
-    lease = (await runner.assignment()).lease
-    looked = asyncio.Event()
-    check = deployment.hub.check_leases
-
-    async def look() -> None:
-        await check()
-        looked.set()
-
-    # As if nothing had run for an hour, heartbeats included.
-    deployment.hub.check_leases = look  # type: ignore[method-assign]
-    deployment.hub._ticks = lambda: time.monotonic() + 3600
-    deployment.clock.seconds += 3600
-    await asyncio.wait_for(looked.wait(), 20)
-    assert (await deployment.get_job(created.id)).attempt == 1
-    await runner.finish(lease)
-    job = await deployment.get_job(created.id)
-    assert (job.state, job.attempt) == (job_pb2.JOB_STATE_FINISHED, 1)
-
-
-async def test_leases_outlast_a_database_that_was_away(
-    deployment: Deployment, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    created = await deployment.create_job()
-    lease = (await runner.assignment()).lease
-    await gone(deployment, runner)
-
-    async def away(*_: object, **__: object) -> None:
-        raise UnavailableError("the database does not answer")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(deployment.database, "write", away)
-        for _ in range(3):
-            with pytest.raises(UnavailableError):
-                await deployment.turn_clock(31)
-    await deployment.turn_clock(29)
-    assert not (await runner.connect(leases=[lease])).revoked
-    assert (await deployment.get_job(created.id)).attempt == 1

@@ -96,3 +96,23 @@ async def test_heartbeats_go_on_while_ray_does_not_answer(tmp_path: Path) -> Non
         await looks.more(1)
         known = fake.heartbeats
         await fake.until(lambda: fake.heartbeats > known + 2)
+
+
+async def test_a_controller_that_has_forgotten_all_is_served_by_somebody_new(
+    tmp_path: Path,
+) -> None:
+    async with connected(tmp_path) as (fake, link, _):
+        link._outbox.append(log(1))
+        link._flush.set()
+        await fake.until(lambda: fake.reports)
+        while link._outbox.acknowledged < 1:  # noqa: ASYNC110 - nobody else is told
+            await asyncio.sleep(0.001)
+        fake.reports.clear()
+        fake.break_stream()
+        await fake.until(lambda: len(fake.hellos) == 3)
+        assert fake.hellos[1].runner_id == "r"
+        assert fake.hellos[2].runner_id != "r"
+        link._outbox.append(log(2))
+        link._flush.set()
+        await fake.until(lambda: fake.reports)
+        assert [report.sequence for report in fake.reports] == [1]

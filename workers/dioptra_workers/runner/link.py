@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -167,6 +168,9 @@ class Link:
             first = await stream.read()
             if first is grpc.aio.EOF:
                 return
+            if first.welcome.committed_sequence < self._outbox.acknowledged:
+                self._begin_anew()
+                return
             self._welcome(first.welcome)
             yield
             helpers = [
@@ -214,6 +218,18 @@ class Link:
         """What the cluster has now, altogether and by node."""
         resources = await asyncio.to_thread(self._resources)
         return resources, list(write_nodes(await asyncio.to_thread(self._nodes)))
+
+    def _begin_anew(self) -> None:
+        """The controller has forgotten what it had: its database is a backup, or another one.
+
+        It could not take what comes next from us; as somebody new we have nothing to report.
+        """
+        log.warning("link.forgotten: the controller does not know what it had committed")
+        for lease in self._held:
+            self._driver.cancel(lease)
+        self._held.clear()
+        self._outbox = Outbox()
+        self._runner_id = uuid.uuid4().hex
 
     def _welcome(self, welcome: pb.Welcome) -> None:
         self._welcomed = True

@@ -30,6 +30,11 @@ class Outbox:
         return self._unsent > 0
 
     @property
+    def acknowledged(self) -> int:
+        """The last report that was said to be committed; 0 for none."""
+        return self._last - len(self._kept)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether something that was sent is not acknowledged."""
         return len(self._kept) > self._unsent
