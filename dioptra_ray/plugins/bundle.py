@@ -9,17 +9,26 @@ import hashlib
 import io
 import struct
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from tarfile import HeaderError, ReadError
+from typing import Final, Self
 
 from dioptra_ray.errors import ExhaustedError, InvalidRequestError, NotFoundError
 
 MAX_FILES: Final = 10_000
 MAX_BYTES: Final = 256 * 1024 * 1024
+# Source code shrinks to a tenth, and not to a hundredth; a little is let through at any ratio.
+MAX_RATIO: Final = 100
+FREE_BYTES: Final = 16 * 1024 * 1024
 _BLOCK: Final = 0xFFFF
+_CHUNK: Final = 1024 * 1024
+# Control and format characters (such as those that turn the direction of writing), and what is no
+# character at all.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SKIPPED_FOLDERS: Final = frozenset({"__pycache__"})
 
 
@@ -40,10 +49,12 @@ def pack(files: Mapping[str, bytes]) -> Bundle:
     """Pack files, by path relative to the plugin; equal files give equal bytes.
 
     Raises:
-        InvalidRequestError: A path is absolute, leaves the plugin, or is no portable path.
+        InvalidRequestError: A path is absolute, leaves the plugin, or is no portable path, or
+            two differ only in case.
         ExhaustedError: There are too many files, or they are too large.
     """
     _check_size(len(files), sum(map(len, files.values())))
+    _check_tree(files)
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path in sorted(files):
@@ -93,7 +104,7 @@ def read_archive(content: bytes) -> dict[str, bytes]:
 
     Raises:
         InvalidRequestError: It is no such archive, or holds links, devices, the same path
-            twice, or paths that leave it.
+            twice (also in another case), or paths that leave it.
         ExhaustedError: It holds too many files, or they are too large.
     """
     files: dict[str, bytes] = {}
@@ -138,26 +149,32 @@ def check_path(path: str) -> str:
 
 
 def _members(content: bytes) -> Iterator[tuple[str, bytes]]:
-    size = count = 0
-    with (
-        gzip.GzipFile(fileobj=io.BytesIO(content)) as plain,
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as plain:
+        bounded = _Bounded(plain, len(content))
         # A stream is read once, front to back: a bomb is noticed while it unfolds.
-        tarfile.open(fileobj=_Bounded(plain), mode="r|") as archive,
-    ):
-        for member in archive:
-            count += 1
-            size += member.size
-            _check_size(count, size)
-            name = member.name.removeprefix("./")
-            if member.isdir():
-                continue
-            if not member.isreg():
-                raise InvalidRequestError(
-                    f"{member.name!r} is a link or a device; only regular files are taken.",
-                    path=member.name,
-                )
-            data = archive.extractfile(member)
-            yield check_path(name), data.read() if data else b""
+        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Member) as archive:
+            yield from _files(archive)
+        # What is behind the end is nothing to us, but the checksum is behind that.
+        while bounded.read(_CHUNK):
+            pass
+
+
+def _files(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    size = count = 0
+    for member in archive:
+        count += 1
+        size += member.size
+        _check_size(count, size)
+        name = member.name.removeprefix("./")
+        if member.isdir():
+            continue
+        if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE}:
+            raise InvalidRequestError(
+                f"{member.name!r} is a link, a device or sparse; only regular files are taken.",
+                path=member.name,
+            )
+        data = archive.extractfile(member)
+        yield check_path(name), data.read() if data else b""
 
 
 def _store(data: bytes) -> bytes:
@@ -175,19 +192,37 @@ def _store(data: bytes) -> bytes:
     return b"".join(stream)
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose damage is an error; to tarfile it would be the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":  # the honest end, by no public name
+                raise
+            raise ReadError(f"it is damaged or cut short ({error})") from error
+
+
 class _Bounded(io.RawIOBase):
     """Stops reading where no honest archive would go on."""
 
-    def __init__(self, source: gzip.GzipFile) -> None:
+    def __init__(self, source: gzip.GzipFile, size: int) -> None:
         self._source = source
         # Headers and padding take up to 1 KiB a file, extended headers some more.
-        self._left = MAX_BYTES + MAX_FILES * 4096
+        most = MAX_BYTES + MAX_FILES * 4096
+        self._left = min(most, max(FREE_BYTES, MAX_RATIO * size))
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._source.read(size)
+        most = self._left + 1
+        data = self._source.read(most if size < 0 else min(size, most))
         self._left -= len(data)
         if self._left < 0:
-            raise ExhaustedError("The archive unfolds to more than a plugin may hold.")
+            raise ExhaustedError(
+                "The archive unfolds to more than a plugin may hold, or to more than "
+                f"{MAX_RATIO} times its size."
+            )
         return data
 
 
@@ -202,6 +237,20 @@ def _check_size(count: int, size: int) -> None:
 
 
 def _check_tree(files: Mapping[str, bytes]) -> None:
+    for path in files:
+        if any(unicodedata.category(character) in _UNSEEN for character in path):
+            raise InvalidRequestError(
+                f"{path!r} holds a character that cannot be seen; rename the file.", path=path
+            )
+    seen: dict[str, str] = {}
+    for path in files:
+        other = seen.setdefault(unicodedata.normalize("NFKC", path).casefold(), path)
+        if other != path:
+            raise InvalidRequestError(
+                f"{path!r} and {other!r} are the same file where case or the way to write an "
+                "accent does not count; rename one.",
+                path=path,
+            )
     folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
     if clash := sorted(folders & set(files)):
         raise InvalidRequestError(f"{clash[0]!r} is a file and a folder.", path=clash[0])
