@@ -110,6 +110,10 @@ class Driver:
         if (run := self._runs.get(lease)) is not None:
             run.stop("cancelled")
 
+    async def wait_until_lost(self) -> None:
+        """Wait until Ray is gone, and with it all that runs; this process has no use then."""
+        await self._sink.dead.wait()
+
     async def wait_until_idle(self) -> None:
         """Wait until nothing runs."""
         await self._idle.wait()

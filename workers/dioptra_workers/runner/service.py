@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import uuid
 
@@ -53,8 +54,14 @@ async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Ev
     warming = asyncio.create_task(driver.warm_up())
     serving = asyncio.create_task(link.run())
     stopping = asyncio.create_task(stopped.wait())
+    losing = asyncio.create_task(driver.wait_until_lost())
     code = 0
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving, stopping, losing}, return_when=asyncio.FIRST_COMPLETED)
+    if losing.done():
+        # Nothing is handed back: stages may still be ending, and leases know how to run out.
+        log.error("runner.ray_lost: start it again")
+        os._exit(1)  # Ray, which is broken, would have a word in any other end
+    losing.cancel()
     if serving.done():
         try:
             serving.result()

@@ -79,6 +79,8 @@ class SinkClient:
         )
         self._receive = receive
         self._polling: asyncio.Task[None] | None = None
+        self.dead = asyncio.Event()
+        """Set when Ray is gone as far as this process can tell; it does not come back."""
 
     def start(self) -> None:
         """Begin to receive."""
@@ -104,6 +106,11 @@ class SinkClient:
         while True:
             try:
                 batches: list[Batch] = await self._actor.take.remote()
+            except ray.exceptions.ActorDiedError as error:
+                # It is restarted whenever it can be: our own node is lost, and all with it.
+                log.error("sink.dead: %s", error)  # noqa: TRY400 - the trace says nothing more
+                self.dead.set()
+                return
             except ray.exceptions.RayError as error:
                 # Ray restarts it; what it held is delivered again by the stages' reports.
                 log.warning("sink.lost: %s", error)
