@@ -11,17 +11,13 @@ import sqlalchemy as sa
 
 from dioptra_controller.access import auditing, checks
 from dioptra_controller.access.caller import Role, current
-from dioptra_controller.database.engine import notify
-from dioptra_controller.database.job_tables import JOBS
-from dioptra_controller.database.prepared import Prepared
-from dioptra_controller.jobs import artifact_inputs
+from dioptra_controller.jobs import artifact_inputs, records
 from dioptra_controller.jobs.choices import check_choices
 from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.ledger import Ledger
-from dioptra_controller.jobs.notices import WorkArrived
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.parameters import resolve
-from dioptra_controller.jobs.state import JobLife, JobState
+from dioptra_controller.jobs.records import JobRecord
 from dioptra_controller.registry import experiments, names, queues
 from dioptra_ray.errors import (
     InvalidDescriptionError,
@@ -63,8 +59,21 @@ class RunRequest:
     timeout_seconds: float = 0.0
 
 
-Start = Callable[[Ledger, OpenJob, Mapping[str, Any]], bool]
-"""Gives a new job, with its row, to a runner in the transaction that makes it, if it can."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A free slot for a job that is about to be made.
+
+    Attributes:
+        runner_id: Whose it is.
+        give: Tells the runner, when the transaction commits, of the job with its row.
+    """
+
+    runner_id: str
+    give: Callable[[OpenJob, Mapping[str, Any]], None]
+
+
+Start = Callable[[sa.Connection, str], Place | None]
+"""Finds a place for a new job of a queue, unless it must wait for one."""
 
 
 def create_job(
@@ -74,8 +83,8 @@ def create_job(
     compiler: Compiler,
     now: dt.datetime,
     start: Start | None = None,
-) -> int:
-    """Create a queued job and return its id.
+) -> JobRecord:
+    """Create a queued job; it is started at once where `start` finds a place for it.
 
     Raises:
         InvalidDescriptionError: Parameters, swaps, artifacts or the graph are wrong; lists all.
@@ -156,30 +165,15 @@ def refuse(message: str, issues: Sequence[Issue]) -> None:
     raise InvalidDescriptionError(message, issues)
 
 
-_INSERT = Prepared(sa.insert(JOBS).returning(JOBS.c.id))
-
-
 def insert_job(
     connection: sa.Connection, row: Mapping[str, Any], now: dt.datetime, start: Start | None
-) -> int:
-    """Insert a queued job, and start it if that can be; return its id."""
-    values = {
-        **row,
-        "state": JobState.QUEUED.value,
-        "attempt": 0,
-        "cancel_requested": False,
-        "create_time": now,
-        "last_event": 1,
-        "last_log": 0,
-    }
-    job_id = int(_INSERT.first(connection, values).id)
-    auditing.about(f"job {job_id} of entrypoint {row['entrypoint']}")
+) -> JobRecord:
+    """Insert a job, started if that can be; return it without its steps."""
+    place = None if start is None else start(connection, row["queue"])
     ledger = Ledger(connection, now)
-    job = OpenJob(
-        id=job_id, life=JobLife(), timeout_seconds=values["timeout_seconds"], last_event=1
-    )
-    ledger.begin(job)
-    if start is None or not start(ledger, job, row):
-        notify(connection, WorkArrived())
+    job = ledger.make(row, None if place is None else place.runner_id)
+    auditing.about(f"job {job.id} of entrypoint {row['entrypoint']}")
     ledger.write()
-    return job_id
+    if place is not None:
+        place.give(job, row)
+    return records.of_row(job, row, now)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,9 @@ _UPDATE = Prepared(
 )
 
 
+_INSERT = Prepared(sa.insert(JOBS).returning(JOBS.c.id))
+
+
 @dataclass(slots=True, kw_only=True)
 class OpenJob:
     """A job that this transaction may change; only the ledger changes it."""
@@ -111,6 +114,22 @@ def read_by_id(connection: sa.Connection, ids: Sequence[int]) -> list[OpenJob]:
 def write(connection: sa.Connection, jobs: Iterable[OpenJob]) -> None:
     """Write the changing columns of at least one job."""
     _UPDATE.run(connection, *map(_write_row, jobs))
+
+
+def insert(connection: sa.Connection, job: OpenJob, row: Mapping[str, Any]) -> int:
+    """Insert a job that has just begun, with the columns that never change; return its id."""
+    values = {
+        **row,
+        "state": job.life.state.value,
+        "attempt": job.life.attempt,
+        "runner_id": job.life.runner_id,
+        "cancel_requested": False,
+        "start_time": job.start_time,
+        "deadline": job.deadline,
+        "last_event": job.last_event,
+        "last_log": 0,
+    }
+    return int(_INSERT.first(connection, values).id)
 
 
 def _read_row(row: Any) -> OpenJob:

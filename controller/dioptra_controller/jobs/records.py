@@ -14,6 +14,7 @@ from dioptra_controller.database.job_tables import JOBS
 from dioptra_controller.database.prepared import Prepared
 from dioptra_controller.jobs.belonging import not_found
 from dioptra_controller.jobs.events import Progress
+from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.outline import Outline, Outlines
 from dioptra_controller.jobs.reports import Failure
 from dioptra_controller.jobs.saved_stages import read_saved
@@ -80,6 +81,32 @@ def get(connection: sa.Connection, job_id: int, outlines: Outlines) -> JobRecord
     if row is None or not checks.is_visible(row.group_name):
         raise not_found(job_id)
     return _read(row, outlines.get(connection, row.plan_digest))
+
+
+def of_row(job: OpenJob, row: Mapping[str, Any], create_time: dt.datetime) -> JobRecord:
+    """A job that was just made, without its steps: what `get` would read, but not read."""
+    return JobRecord(
+        id=job.id,
+        experiment=row["experiment"],
+        entrypoint=row["entrypoint"],
+        entrypoint_snapshot=row["entrypoint_snapshot"],
+        queue=row["queue"],
+        description=row["description"],
+        parameters=json.loads(row["parameters"]),
+        artifact_inputs=json.loads(row["artifact_inputs"]),
+        swaps=json.loads(row["swaps"]),
+        create_time=create_time,
+        sweep_id=None,
+        trial=None,
+        retry_of=row.get("retry_of"),
+        plan_digest=row["plan_digest"],
+        timeout_seconds=row["timeout_seconds"],
+        progress=job.progress(),
+        last_event=job.last_event,
+        reused_stages=tuple(saved.stage for saved in read_saved(row.get("reused_stages"))),
+        group=row["group_name"],
+        owner=row["owner"] or "",
+    )
 
 
 def list_page(

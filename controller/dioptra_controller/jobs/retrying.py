@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from dioptra_controller.jobs import belonging, metrics
 from dioptra_controller.jobs.creation import Start, check_experiment, insert_job
 from dioptra_controller.jobs.ledger import Ledger
 from dioptra_controller.jobs.outline import load_plan
+from dioptra_controller.jobs.records import JobRecord
 from dioptra_controller.jobs.saved_stages import SavedStage, read_saved, write_saved
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.registry import entrypoints, queues
@@ -45,8 +47,8 @@ def retry_job(
     kept: Mapping[str, SavedOutputs] | None,
     now: dt.datetime,
     start: Start | None = None,
-) -> int:
-    """Queue a new job that repeats one that has ended, and return its id.
+) -> JobRecord:
+    """Queue a new job that repeats one that has ended.
 
     Args:
         connection: The transaction.
@@ -83,8 +85,8 @@ def retry_job(
     reused = _find_reused(job_id, found, plan, kept)
     row["reused_stages"] = write_saved(reused)
     again = insert_job(connection, row, now, start)
-    _repeat_metrics(Ledger(connection, now), job_id, again, plan, reused)
-    return again
+    last = _repeat_metrics(Ledger(connection, now), job_id, again.id, plan, reused)
+    return replace(again, last_event=last)
 
 
 def find_saved(connection: sa.Connection, job_id: int) -> tuple[SavedStage, ...]:
@@ -147,8 +149,12 @@ def _parts(outputs: SavedOutputs) -> Parts:
 
 def _repeat_metrics(
     ledger: Ledger, job_id: int, again: int, plan: Plan, reused: Collection[SavedStage]
-) -> None:
-    """Metrics of steps that do not run again are metrics of the retry all the same."""
+) -> int:
+    """Metrics of steps that do not run again are metrics of the retry all the same.
+
+    Returns:
+        The sequence of the retry's newest event.
+    """
     stages = {one.stage for one in reused}
     steps = {step for stage in plan.stages if stage.name in stages for step in stage.steps}
     job = ledger.open([again])[again]
@@ -156,3 +162,4 @@ def _repeat_metrics(
         if point.graph_step in steps:
             ledger.log_metric(job, point)
     ledger.write()
+    return job.last_event

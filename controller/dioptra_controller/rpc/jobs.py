@@ -53,7 +53,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """Create one, once for a request id."""
         run, compiler, now = messages.read_create(request), self._compiler, self._hub.now()
 
-        def create(connection: sa.Connection, start: creation.Start) -> int:
+        def create(connection: sa.Connection, start: creation.Start) -> records.JobRecord:
             return creation.create_job(connection, run, compiler=compiler, now=now, start=start)
 
         job = await self._make(request, create)
@@ -64,7 +64,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
         now = self._hub.now()
         kept = await self._find_kept(request.id) if request.from_failed else None
 
-        def repeat(connection: sa.Connection, start: creation.Start) -> int:
+        def repeat(connection: sa.Connection, start: creation.Start) -> records.JobRecord:
             return retrying.retry_job(connection, request.id, kept=kept, now=now, start=start)
 
         job = await self._make(request, repeat)
@@ -168,7 +168,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def _make(
         self,
         request: pb.CreateJobRequest | pb.RetryJobRequest,
-        make: Callable[[sa.Connection, creation.Start], int],
+        make: Callable[[sa.Connection, creation.Start], records.JobRecord],
     ) -> records.JobRecord:
         def once(connection: sa.Connection, runners: Sequence[Introduction]) -> records.JobRecord:
             start = partial(immediate.start, runners)
@@ -215,14 +215,22 @@ def _waited_for(jobs: Iterable[records.JobRecord]) -> set[str]:
 def _make_once(
     connection: sa.Connection,
     request: pb.CreateJobRequest | pb.RetryJobRequest,
-    make: Callable[[], int],
+    make: Callable[[], records.JobRecord],
     outlines: Outlines,
 ) -> records.JobRecord:
+    made: list[records.JobRecord] = []
+
+    def create() -> str:
+        made.append(make())
+        return str(made[0].id)
+
     job_id = once(
         connection,
         request.request_id,
         method=type(request).__name__.removesuffix("Request"),
         content=request.SerializeToString(deterministic=True),
-        create=lambda: str(make()),
+        create=create,
     )
+    for job in made:
+        return replace(job, outline=outlines.get(connection, job.plan_digest))
     return records.get(connection, int(job_id), outlines)

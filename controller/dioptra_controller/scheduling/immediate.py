@@ -8,6 +8,7 @@ for the ordinary decision.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from dioptra_controller.artifacts import catalog
 from dioptra_controller.database.engine import notify
 from dioptra_controller.database.job_tables import JOBS, SWEEPS
 from dioptra_controller.database.prepared import Prepared
-from dioptra_controller.jobs.ledger import Ledger
+from dioptra_controller.jobs.creation import Place
 from dioptra_controller.jobs.open_jobs import OpenJob
 from dioptra_controller.jobs.saved_stages import read_saved
 from dioptra_controller.jobs.state import JobState
@@ -29,12 +30,12 @@ from dioptra_controller.scheduling.queue_rules import load_waiting, look_around
 from dioptra_controller.scheduling.runners import serves
 from dioptra_controller.scheduling.sessions import Introduction
 
+_NOT_MADE = 0
 _OTHERS = Prepared(
     sa.union_all(
         sa.select(JOBS.c.id).where(
             JOBS.c.state == JobState.QUEUED.value,
             JOBS.c.queue == sa.bindparam("queue"),
-            JOBS.c.id != sa.bindparam("job"),
         ),
         sa.select(SWEEPS.c.id).where(
             SWEEPS.c.state == SweepState.STARTED.value, SWEEPS.c.queue == sa.bindparam("queue")
@@ -43,33 +44,30 @@ _OTHERS = Prepared(
 )
 
 
-def start(
-    runners: Iterable[Introduction], ledger: Ledger, job: OpenJob, row: Mapping[str, Any]
-) -> bool:
-    """Lease a new job to a runner, unless others wait or none has room.
-
-    The runner hears of it when the transaction commits.
-    """
-    connection = ledger.connection
-    queue: str = row["queue"]
+def start(runners: Iterable[Introduction], connection: sa.Connection, queue: str) -> Place | None:
+    """Find a place for a job that is about to be made, unless others wait or none has room."""
     runners = leasing.lock_runners(connection, runners)
     if not runners:
-        return False
-    around = look_around(connection, queue, job.id)
+        return None
+    around = look_around(connection, queue)
     if around.rule.is_full:
-        return False
+        return None
     rooms = list_rooms(runners, list_leaseholders(connection))
-    if around.others_wait and _is_behind(connection, job.id, queue, around.rule.priority, rooms):
-        return False
-    grants = decide(rooms, [WaitingJob(job_id=job.id, queue=queue)], ())
+    if around.others_wait and _is_behind(connection, queue, around.rule.priority, rooms):
+        return None
+    grants = decide(rooms, [WaitingJob(job_id=_NOT_MADE, queue=queue)], ())
     if not grants:
-        return False
-    ledger.move(job, job.life.lease(grants[0].runner_id))
+        return None
+    runner_id = grants[0].runner_id
+    return Place(runner_id=runner_id, give=partial(_give, connection, runner_id))
+
+
+def _give(connection: sa.Connection, runner_id: str, job: OpenJob, row: Mapping[str, Any]) -> None:
     given: Mapping[str, int] = json.loads(row["artifact_inputs"])
     notify(
         connection,
         Assignment(
-            runner_id=grants[0].runner_id,
+            runner_id=runner_id,
             lease=Lease(job.id, job.life.attempt),
             plan_digest=row["plan_digest"],
             parameters_json=row["parameters"],
@@ -82,14 +80,13 @@ def start(
             saved_stages=read_saved(row.get("reused_stages")),
         ),
     )
-    return True
 
 
 def _is_behind(
-    connection: sa.Connection, job_id: int, queue: str, priority: int, rooms: Sequence[RunnerRoom]
+    connection: sa.Connection, queue: str, priority: int, rooms: Sequence[RunnerRoom]
 ) -> bool:
     """Whether others in its queue go first, or others of a queue that goes before its."""
-    if _OTHERS.first(connection, {"queue": queue, "job": job_id}) is not None:
+    if _OTHERS.first(connection, {"queue": queue}) is not None:
         return True
     return any(
         rule.priority > priority

@@ -77,7 +77,7 @@ def _load(connection: sa.Connection, rows: Iterable[Any]) -> dict[str, QueueRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Newcomer:
-    """What a new job of a queue finds.
+    """What a new job of a queue will find.
 
     Attributes:
         rule: What its queue says.
@@ -88,9 +88,9 @@ class Newcomer:
     others_wait: bool
 
 
-def look_around(connection: sa.Connection, queue: str, job_id: int) -> Newcomer:
-    """What a job finds that was just made in a queue; one query, because each job makes it."""
-    row = _AROUND.first(connection, {"queue": queue, "job": job_id})
+def look_around(connection: sa.Connection, queue: str) -> Newcomer:
+    """What a job will find that is about to be made; one query, because each job makes it."""
+    row = _AROUND.first(connection, {"queue": queue})
     if row is None:  # deleted a moment ago
         return Newcomer(rule=NO_RULE, others_wait=True)
     rule = QueueRule(priority=row.priority, limit=row.max_started_jobs, running=row.running)
@@ -107,7 +107,7 @@ _AROUND = Prepared(
     sa.select(
         QUEUE_SNAPSHOTS.c.priority,
         QUEUE_SNAPSHOTS.c.max_started_jobs,
-        sa.exists().where(_QUEUED, JOBS.c.id != sa.bindparam("job")).label("jobs_wait"),
+        sa.exists().where(_QUEUED).label("jobs_wait"),
         sa.exists().where(_OPEN_SWEEP).label("sweeps_wait"),
         sa.case((QUEUE_SNAPSHOTS.c.max_started_jobs > 0, _RUNS_HERE), else_=0).label("running"),
     )
