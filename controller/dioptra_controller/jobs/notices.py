@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 
 from dioptra_controller.jobs.events import Progress
+from dioptra_controller.jobs.records import JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class JobMade:
+    """A job was made: what it is now."""
+
+    job: JobRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,8 @@ class RunnerCame:
 
 
 Notice = (
-    JobChanged
+    JobMade
+    | JobChanged
     | JobEnded
     | SweepChanged
     | WorkArrived

@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dioptra_controller.database.engine import Database
+from dioptra_controller.access.checks import is_visible
+from dioptra_controller.database.engine import Database, notify
 from dioptra_controller.jobs import (
     cancelling,
     creation,
@@ -20,7 +21,7 @@ from dioptra_controller.jobs import (
 )
 from dioptra_controller.jobs.compiling import Compiler
 from dioptra_controller.jobs.deleted import find_deleted
-from dioptra_controller.jobs.notices import JobEnded
+from dioptra_controller.jobs.notices import JobEnded, JobMade
 from dioptra_controller.jobs.outline import Outlines
 from dioptra_controller.jobs.state import JobState
 from dioptra_controller.paging import PageRequest
@@ -189,7 +190,9 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def _wait_for_end(self, job_id: int, seconds: float | None = None) -> records.JobRecord:
         """The job at its end, or as it is so many seconds later."""
         with self._hub.watch_end(job_id) as ended:
-            job = await self._database.read(records.get, job_id, self._hub.outlines)
+            job = self._hub.find_newcomer(job_id)
+            if job is None or not is_visible(job.group):
+                job = await self._database.read(records.get, job_id, self._hub.outlines)
             try:
                 async with asyncio.timeout(seconds):
                     while not job.progress.state.is_final:
@@ -232,5 +235,7 @@ def _make_once(
         create=create,
     )
     for job in made:
-        return replace(job, outline=outlines.get(connection, job.plan_digest))
+        shown = replace(job, outline=outlines.get(connection, job.plan_digest))
+        notify(connection, JobMade(shown))
+        return shown
     return records.get(connection, int(job_id), outlines)

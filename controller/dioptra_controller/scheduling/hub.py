@@ -20,6 +20,7 @@ from dioptra_controller.database.engine import Database
 from dioptra_controller.jobs.notices import (
     JobChanged,
     JobEnded,
+    JobMade,
     RunnerCame,
     RunnerLost,
     SlotFreed,
@@ -28,6 +29,7 @@ from dioptra_controller.jobs.notices import (
     WorkArrived,
 )
 from dioptra_controller.jobs.outline import Outlines
+from dioptra_controller.jobs.records import JobRecord
 from dioptra_controller.jobs.reports import Report
 from dioptra_controller.scheduling import assignments, intake, leases
 from dioptra_controller.scheduling.decision import singles_at_end
@@ -39,6 +41,7 @@ from dioptra_controller.scheduling.messages import (
     Lease,
     Message,
 )
+from dioptra_controller.scheduling.newcomers import Newcomers
 from dioptra_controller.scheduling.peers import Peers
 from dioptra_controller.scheduling.presence import Presence
 from dioptra_controller.scheduling.runners import RunnerInfo
@@ -89,6 +92,7 @@ class Hub:
         self._peers = None if database.is_sqlite else Peers(database, self.id, self._told)
         self._presence = None if database.is_sqlite else Presence(database, self.id, self._sessions)
         self._watchers = Watchers()
+        self._newcomers = Newcomers()
         self._work = asyncio.Event()
         self._singles_in_a_row = 0
         # Whether somebody may wait for a slot, or for a limit: only then is a free one news.
@@ -136,7 +140,11 @@ class Hub:
         """Pass on what a transaction has changed; `Database` calls this after each commit."""
         for notice in notices:
             match notice:
+                case JobMade(job):
+                    if self._peers is None:
+                        self._newcomers.add(job)
                 case JobEnded(job_id):
+                    self._newcomers.end(job_id)
                     self._watchers.wake(("end", job_id), notice)
                 case Assignment(runner_id=runner_id):
                     self._sessions.change_count(runner_id, +1)
@@ -210,6 +218,10 @@ class Hub:
     def watch_end(self, job_id: int) -> AbstractContextManager[Signal]:
         """A signal that is set, with the `JobEnded`, when a job has reached its final state."""
         return self._watchers.watch(("end", job_id))
+
+    def find_newcomer(self, job_id: int) -> JobRecord | None:
+        """A job as it was made a moment ago, with its steps, unless it has ended."""
+        return self._newcomers.find(job_id)
 
     def watch_sweep(self, sweep_id: int) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever the counts of a sweep have changed."""
