@@ -104,8 +104,6 @@ class JobRun:
         finally:
             for timer in self._timers:
                 timer.cancel()
-            if self._stopping is not None:
-                self._sink.forget(self._order.lease)
         return await self._saver.finish(self._ended(), ends)
 
     def stop(self, kind: Kind) -> None:

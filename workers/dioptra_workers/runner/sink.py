@@ -21,6 +21,9 @@ from dioptra_workers.stage.request import Batch
 TAKE_SECONDS = 20.0
 PAUSE_AFTER_ERROR = 1.0
 
+MOST_STOPPED = 10_000
+"""So many stopped attempts are remembered, the latest ones."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,12 +50,10 @@ class Sink:
         return batches
 
     async def stop(self, lease: LeaseKey, kind: Kind) -> None:
-        """Let the stages of this attempt stop."""
+        """Let the stages of this attempt stop, also one that Ray starts after its job's end."""
         self._stopped[lease] = kind
-
-    async def forget(self, lease: LeaseKey) -> None:
-        """The attempt is over."""
-        self._stopped.pop(lease, None)
+        if len(self._stopped) > MOST_STOPPED:
+            del self._stopped[next(iter(self._stopped))]
 
 
 class SinkClient:
@@ -89,10 +90,6 @@ class SinkClient:
     def stop_stages(self, lease: LeaseKey, kind: Kind) -> None:
         """Have the stages of an attempt told to stop."""
         self._actor.stop.remote(lease, kind)
-
-    def forget(self, lease: LeaseKey) -> None:
-        """An attempt that was stopped is over."""
-        self._actor.forget.remote(lease)
 
     async def close(self) -> None:
         """Stop receiving, and end the actor."""
