@@ -147,7 +147,7 @@ class Controller:
             # Ends the streams of runners, which would otherwise hold the server up.
             await self._hub.stop()
         if self._server is not None:
-            await self._server.stop()
+            await self._server.stop(self._settings.shutdown_grace_seconds)
         if self._verifier is not None:
             await self._verifier.close()
         await asyncio.to_thread(self.database.close)

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
         oidc_leeway_seconds: By how much its clock may differ from ours.
         address_file: Gets the bound address once the server serves.
         lease_seconds: After how long without a heartbeat a runner has lost its jobs.
+        shutdown_grace_seconds: How long calls that are being answered may take to end when
+            the controller stops; watchers are sent away at once, and come again.
         max_upload_bytes: How large an uploaded artifact may be.
         saved_stages_seconds: For how long the outputs of a failed job's finished stages are kept
             for `job retry --from-failed`.
@@ -89,6 +91,7 @@ class Settings(BaseSettings):
     oidc_leeway_seconds: float = Field(default=60.0, ge=0, le=600)
     address_file: Path | None = None
     lease_seconds: float = Field(default=30.0, gt=0)
+    shutdown_grace_seconds: float = Field(default=10.0, ge=0)
     max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
     saved_stages_seconds: float = Field(default=7 * 86400.0, gt=0)
     garbage_grace_seconds: float = Field(default=86400.0, ge=3600)

@@ -117,6 +117,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     "`dioptra-ray job retry --from-failed` when its job fails; 0 keeps nothing.",
 )
 @click.option(
+    "--drain",
+    envvar="DIOPTRA_RUNNER_DRAIN",
+    default=0.0,
+    type=click.FloatRange(min=0),
+    help="For how many seconds after SIGTERM it goes on with the jobs that it holds, while it "
+    "takes no new ones; then, or at a second SIGTERM, it stops them and hands them back.",
+)
+@click.option(
     "--temporary-dir",
     envvar="DIOPTRA_RUNNER_TEMPORARY_DIR",
     default=None,
@@ -142,6 +150,7 @@ def main(  # noqa: PLR0913 - one argument an option
     num_cpus: int | None,
     warm: int | None,
     save_limit: int,
+    drain: float,
     temporary_dir: Path | None,
     log_level: str,
 ) -> None:
@@ -169,6 +178,7 @@ def main(  # noqa: PLR0913 - one argument an option
         num_cpus=num_cpus,
         warm=warm,
         save_limit=save_limit,
+        drain=drain,
         temporary_dir=temporary_dir,
     )
     # Ray puts the driver's directory on the path of all its workers.

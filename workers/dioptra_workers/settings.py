@@ -26,6 +26,8 @@ class RunnerSettings:
         num_cpus: CPUs of a local Ray; None for what the machine has.
         warm: How many CPUs of its node it may hold for warm processes; None for all of a
             local Ray, and none of another, where they would be missing to others.
+        drain: For how many seconds after SIGTERM it goes on with the jobs that it holds, while
+            it takes no new ones, before it stops them and hands them back.
         save_limit: Bytes of what a finished stage made that are kept at most when its job fails.
         temporary_dir: For the files of a local Ray, removed at the end; None for one in /tmp.
     """
@@ -43,6 +45,7 @@ class RunnerSettings:
     warm: int | None = None
     temporary_dir: Path | None = None
     save_limit: int = DEFAULT_SAVE_LIMIT
+    drain: float = 0.0
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What accompanies every call to the controller.

@@ -113,6 +113,7 @@ class RunnerServicer(pb_grpc.RunnerServiceServicer):
                 case "heartbeat":
                     session.resources = dict(request.heartbeat.resources)
                     session.nodes = messages.read_nodes(request.heartbeat.nodes)
+                    session.is_draining = request.heartbeat.draining
                 case "reports":
                     await inbox.put(list(map(messages.read_report, request.reports.reports)))
                 case "hello":

@@ -67,6 +67,7 @@ def read_hello(hello: pb.Hello) -> Introduction:
         ray_address=hello.ray_address,
         leases=tuple(Lease(lease.job_id, lease.attempt) for lease in hello.leases),
         nodes=read_nodes(hello.nodes),
+        is_draining=hello.draining,
     )
 
 

@@ -20,7 +20,6 @@ from dioptra_ray.errors import UnavailableError
 MAX_MESSAGE_BYTES = 66 * 1024 * 1024
 # Statuses carry every issue of a description.
 MAX_METADATA_BYTES = 1024 * 1024
-GRACE_SECONDS = 2.0
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -113,7 +112,7 @@ class Server:
         """Say NOT_SERVING from now on; calls are still answered until `stop`."""
         await self._health.enter_graceful_shutdown()
 
-    async def stop(self) -> None:
-        """Take no new calls, and give the running ones a moment."""
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, and give the running ones so many seconds."""
         await self.refuse()
-        await self._server.stop(GRACE_SECONDS)
+        await self._server.stop(grace)

@@ -122,9 +122,13 @@ class Hub:
         ]
 
     async def stop(self) -> None:
-        """End every stream and all that runs here; what is committed stays."""
-        for session in self._sessions:
-            session.close()
+        """End every stream and all that runs here; what is committed stays.
+
+        Calls that are still answered lease nothing any more: the jobs that they make wait
+        for the next controller.
+        """
+        self._watchers.close()
+        self._sessions.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

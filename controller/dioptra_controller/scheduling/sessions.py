@@ -23,6 +23,7 @@ class Introduction:
         leases: What it still holds after a lost stream.
         nodes: The nodes of its Ray cluster.
         controller: Id of the controller that it has come to.
+        is_draining: Whether it ends what it holds, and takes nothing new.
     """
 
     runner_id: str
@@ -34,6 +35,7 @@ class Introduction:
     leases: tuple[Lease, ...] = ()
     nodes: tuple[Node, ...] = ()
     controller: str = ""
+    is_draining: bool = False
 
 
 class Session:
@@ -42,6 +44,7 @@ class Session:
     def __init__(self, introduction: Introduction) -> None:
         self.introduction = introduction
         self.is_welcome = False
+        self.is_draining = introduction.is_draining
         self.beat = 0
         self.started_jobs = 0
         self._held_back: list[Message] = []
@@ -49,6 +52,11 @@ class Session:
         self.resources = introduction.resources
         self.nodes = introduction.nodes
         self._outbox: asyncio.Queue[Message | None] = asyncio.Queue()
+
+    @property
+    def may_be_given_jobs(self) -> bool:
+        """Whether it takes any."""
+        return self.is_welcome and not self.is_draining
 
     def welcome(self, first: Iterable[Message], *, beat: int = 0) -> None:
         """Say what comes first; only now what was to be said meanwhile makes sense."""
@@ -114,6 +122,12 @@ class Sessions:
         self._sessions[runner_id] = session
         self._heard[runner_id] = self._clock()
 
+    def close(self) -> None:
+        """End all streams; the runners come again, here or elsewhere."""
+        for session in self:
+            session.close()
+        self._sessions.clear()
+
     def remove(self, session: Session) -> None:
         """Forget a session whose stream has ended; the runner's clock goes on."""
         runner_id = session.introduction.runner_id
@@ -169,11 +183,15 @@ class Sessions:
 
     def welcome(self) -> list[Introduction]:
         """The runners that jobs may be assigned to."""
-        return [session.introduction for session in self if session.is_welcome]
+        return [session.introduction for session in self if session.may_be_given_jobs]
 
     def have_room(self) -> bool:
         """Whether a runner seems to have a free slot; the database knows."""
-        return any(session.started_jobs < session.introduction.slots for session in self)
+        return any(
+            session.started_jobs < session.introduction.slots
+            for session in self
+            if not session.is_draining
+        )
 
     def change_count(self, runner_id: str, change: int) -> None:
         """A runner was given a job, or has ended one."""

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
+
+from dioptra_ray.errors import UnavailableError
 
 
 class Signal(asyncio.Event):
@@ -11,9 +13,23 @@ class Signal(asyncio.Event):
 
     Attributes:
         news: What the latest change was said to be; None if nothing was said.
+        is_over: Whether nothing will come any more, as the controller stops.
     """
 
     news: Any = None
+    is_over = False
+
+    async def wait(self) -> Literal[True]:
+        """Wait for the next change.
+
+        Raises:
+            UnavailableError: There will be none, here: whoever watches should ask again.
+        """
+        if not self.is_over:
+            await super().wait()
+        if self.is_over:
+            raise UnavailableError("the controller is stopping; ask again")
+        return True
 
 
 class Watchers:
@@ -21,6 +37,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self._signals: dict[Hashable, set[Signal]] = {}
+        self._is_over = False
 
     @contextmanager
     def watch(self, key: Hashable) -> Iterator[Signal]:
@@ -30,6 +47,7 @@ class Watchers:
         it again.
         """
         signal = Signal()
+        signal.is_over = self._is_over
         self._signals.setdefault(key, set()).add(signal)
         try:
             yield signal
@@ -49,4 +67,12 @@ class Watchers:
         """Tell everybody to look again; what was said to them before stays."""
         for signals in self._signals.values():
             for signal in signals:
+                signal.set()
+
+    def close(self) -> None:
+        """Send everybody away who waits, and whoever is still to come."""
+        self._is_over = True
+        for signals in self._signals.values():
+            for signal in signals:
+                signal.is_over = True
                 signal.set()

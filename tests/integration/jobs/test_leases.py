@@ -355,3 +355,19 @@ async def test_runners_that_are_known_to_be_dead_are_not_waited_for(
     await hub.stop()
     job = await deployment.get_job(created.id)
     assert (job.state, job.attempt) == (job_pb2.JOB_STATE_QUEUED, 1)
+
+
+async def test_a_runner_that_drains_is_given_nothing_new(deployment: Deployment) -> None:
+    async with deployment.runner(slots=2) as first:
+        held = await deployment.create_job()
+        lease = (await first.assignment()).lease
+        await first.beat(draining=True)
+        await first.report(lease, logs_appended=log("heard"))
+        waiting = await deployment.create_job()
+        assert waiting.state == job_pb2.JOB_STATE_QUEUED
+        await gone(deployment, first)
+        await first.connect(leases=[lease], slots=2, draining=True)
+        await first.finish(lease)
+        assert (await deployment.get_job(held.id)).state == job_pb2.JOB_STATE_FINISHED
+        async with deployment.runner() as second:
+            assert (await second.assignment()).lease.job_id == waiting.id

@@ -45,7 +45,7 @@ class Replica:
         self.log = folder / f"{name}.log"
         self._address_file = folder / f"{name}.address"
         self.runners: list[Runner] = []
-        self._listen = "127.0.0.1:0"
+        self.address = "127.0.0.1:0"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +60,7 @@ class Replica:
         self._address_file.unlink(missing_ok=True)
         environment = {
             **os.environ,
-            "DIOPTRA_LISTEN": self._listen,
+            "DIOPTRA_LISTEN": self.address,
             "DIOPTRA_DATABASE_URL": self.database_url,
             "DIOPTRA_STORE_URL": self.store_url,
             "DIOPTRA_ADDRESS_FILE": str(self._address_file),
@@ -79,8 +79,8 @@ class Replica:
         """Wait until it serves, and connect to it."""
         await until(lambda: self._address_file.exists() or not self.is_running)
         assert self.is_running, self.log.read_text()
-        self._listen = self._address_file.read_text()
-        self.channel = grpc.aio.insecure_channel(self._listen)
+        self.address = self._address_file.read_text()
+        self.channel = grpc.aio.insecure_channel(self.address)
         self.jobs = job_grpc.JobServiceStub(self.channel)
         self.sweeps = sweep_service_pb2_grpc.SweepServiceStub(self.channel)
         self.runner_service = runner_grpc.RunnerServiceStub(self.channel)

@@ -22,6 +22,7 @@ class FakeController(RunnerServiceServicer):
         self.reports: list[pb.Report] = []
         self.received: list[int] = []
         self.heartbeats = 0
+        self.draining = False
         self.nodes: list[str] = []
         self.goodbyes = 0
         self.committing = True
@@ -60,6 +61,7 @@ class FakeController(RunnerServiceServicer):
         async for request in requests:
             if request.WhichOneof("message") == "heartbeat":
                 self.heartbeats += 1
+                self.draining = request.heartbeat.draining
                 self.nodes = [node.address for node in request.heartbeat.nodes]
             if request.WhichOneof("message") == "goodbye":
                 self.goodbyes += 1

@@ -233,17 +233,20 @@ def children_of(pid: int) -> set[int]:
     return found - {pid}
 
 
+def start_runner(lab: Any, address: str, folder: Path, *options: str) -> "subprocess.Popen[bytes]":
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dioptra_workers", "--controller", address,
+             "--ray-address", "local", "--num-cpus", "1", "--store-url", lab.store.url,
+             "--scratch-dir", str(folder / "scratch"), "--name", "own", *options],
+            stdout=log, stderr=log,
+            env={**os.environ, "HOME": str(folder / "home")},
+        )  # fmt: skip
+
+
 async def test_sigterm_leaves_no_process(controller, lab, describe, tmp_path):
     fake, address = controller
-    log = (tmp_path / "log").open("wb")
-    runner = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "dioptra_workers", "--controller", address,
-         "--ray-address", "local", "--num-cpus", "1", "--store-url", lab.store.url,
-         "--scratch-dir", str(tmp_path / "scratch"), "--name", "own"],
-        stdout=log, stderr=log,
-        env={**os.environ, "HOME": str(tmp_path / "home")},
-    )  # fmt: skip
-    log.close()
+    runner = start_runner(lab, address, tmp_path)
     try:
         await fake.until(lambda: fake.hellos)
         fake.assign(801, plan_of(lab, describe, {"a": {"wait": str(tmp_path / "never")}}))
@@ -267,6 +270,49 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+async def test_a_runner_that_drains_ends_what_it_holds(controller, lab, describe, tmp_path):
+    fake, address = controller
+    runner = start_runner(lab, address, tmp_path, "--drain", "60")
+    gate = tmp_path / "gate"
+    try:
+        await fake.until(lambda: fake.hellos)
+        assert not fake.hellos[0].draining
+        fake.assign(811, plan_of(lab, describe, {"a": {"wait": str(gate)}}))
+        await fake.until(lambda: fake.of(811))
+        # What it says after a lost stream, it says again.
+        runner.send_signal(signal.SIGTERM)
+        await fake.until(lambda: fake.draining)
+        fake.break_stream()
+        await fake.until(lambda: len(fake.hellos) == 2)
+        assert fake.hellos[1].draining
+        assert [lease.job_id for lease in fake.hellos[1].leases] == [811]
+        gate.touch()
+        assert await asyncio.to_thread(runner.wait, 60) == 0, (tmp_path / "log").read_text()
+    finally:
+        runner.kill()
+        runner.wait()
+    assert fake.end(811).outcome == pb.ATTEMPT_OUTCOME_FINISHED
+    assert fake.goodbyes == 1
+
+
+async def test_a_second_sigterm_ends_the_patience(controller, lab, describe, tmp_path):
+    fake, address = controller
+    runner = start_runner(lab, address, tmp_path, "--drain", "3600")
+    try:
+        await fake.until(lambda: fake.hellos)
+        fake.assign(821, plan_of(lab, describe, {"a": {"wait": str(tmp_path / "never")}}))
+        await fake.until(lambda: fake.of(821))
+        runner.send_signal(signal.SIGTERM)
+        await fake.until(lambda: fake.draining)
+        runner.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(runner.wait, 60) == 0, (tmp_path / "log").read_text()
+    finally:
+        runner.kill()
+        runner.wait()
+    assert fake.end(821) is None
+    assert fake.goodbyes == 1
 
 
 async def test_leaving_hands_back_what_runs_and_reports_no_end_of_it(

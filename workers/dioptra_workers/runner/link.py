@@ -117,6 +117,9 @@ class Link:
         self._seen: Seen | None = None
         self._looking: asyncio.Task[Seen] | None = None
         self._welcomed = False
+        self._drains = False
+        self._hurry = asyncio.Event()
+        self._released = asyncio.Event()
         self._retired = False
         self._leaves = False
         self._said_goodbye = False
@@ -140,6 +143,14 @@ class Link:
                 log.warning("link.lost: %s %s", error.code().name, error.details())
             await asyncio.sleep(backoff * random.uniform(0.7, 1.3))  # noqa: S311 - only spreads
             backoff = min(backoff * 2, LONGEST_BACKOFF)
+
+    async def drain(self) -> None:
+        """Ask for no more jobs, and wait until the end of all that are held is committed."""
+        self._drains = True
+        self._hurry.set()
+        while self._held:
+            self._released.clear()
+            await self._released.wait()
 
     def retire(self) -> None:
         """Take no more jobs, and say nothing of those that are stopped from now on."""
@@ -199,6 +210,7 @@ class Link:
             store_url=settings.store_url,
             leases=[write_lease(lease) for lease in self._held],
             nodes=nodes,
+            draining=self._drains,
         )
 
     async def _latest(self) -> Seen:
@@ -239,6 +251,7 @@ class Link:
         for lease in map(read_lease, welcome.revoked):
             if self._held.pop(lease, None) is not None:
                 self._driver.cancel(lease)
+                self._released.set()
         if self._outbox.has_unsent or self._leaves:
             self._flush.set()
 
@@ -260,6 +273,7 @@ class Link:
         for lease, end in list(self._held.items()):
             if 0 < end <= sequence:
                 del self._held[lease]
+                self._released.set()
 
     # Jobs
 
@@ -325,9 +339,12 @@ class Link:
 
     async def _beat(self, stream: Any, seconds: float) -> None:
         while True:
-            await asyncio.sleep(seconds or 1.0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), seconds or 1.0)
+            self._hurry.clear()
             resources, nodes = await self._latest()
-            await self._write(stream, heartbeat=pb.Heartbeat(resources=resources, nodes=nodes))
+            beat = pb.Heartbeat(resources=resources, nodes=nodes, draining=self._drains)
+            await self._write(stream, heartbeat=beat)
 
     async def _write(self, stream: Any, **message: Any) -> None:
         async with self._writing:

@@ -68,6 +68,9 @@ async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Ev
         except RefusedError as error:
             log.error("runner.refused: %s", error)  # noqa: TRY400 - the trace says nothing more
             code = 1
+    elif settings.drain:
+        stopped.clear()
+        await _drain(link, settings.drain, serving, stopped)
     link.retire()
     warming.cancel()
     await asyncio.gather(warming, return_exceptions=True)
@@ -83,3 +86,15 @@ async def _serve(settings: RunnerSettings, cluster: Cluster, stopped: asyncio.Ev
     await asyncio.gather(serving, stopping, return_exceptions=True)
     await link.close()
     return code
+
+
+async def _drain(
+    link: Link, seconds: float, serving: asyncio.Task[None], stopped: asyncio.Event
+) -> None:
+    """Go on with what is held, for a time, or until somebody is less patient."""
+    log.info("runner.draining: for at most %g seconds", seconds)
+    tasks = {asyncio.create_task(link.drain()), asyncio.create_task(stopped.wait())}
+    await asyncio.wait({*tasks, serving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

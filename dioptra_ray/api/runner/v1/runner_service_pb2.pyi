@@ -167,6 +167,7 @@ class Hello(_message.Message):
     STORE_URL_FIELD_NUMBER: _builtins.int
     LEASES_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
     runner_id: _builtins.str
     """Unique for the life of the runner process; the key of report sequences."""
     name: _builtins.str
@@ -179,6 +180,8 @@ class Hello(_message.Message):
     """Address of its Ray cluster."""
     store_url: _builtins.str
     """URL of the artifact store that its workers use, without credentials."""
+    draining: _builtins.bool
+    """It ends what it holds, and is to be given nothing new."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Queues that it serves; "*" stands for all, those included that are made later."""
@@ -208,10 +211,11 @@ class Hello(_message.Message):
         store_url: _builtins.str = ...,
         leases: _abc.Iterable[Global___Lease] | None = ...,
         nodes: _abc.Iterable[Global___Node] | None = ...,
+        draining: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["leases", b"leases", "name", b"name", "nodes", b"nodes", "queues", b"queues", "ray_address", b"ray_address", "resources", b"resources", "runner_id", b"runner_id", "slots", b"slots", "store_url", b"store_url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "leases", b"leases", "name", b"name", "nodes", b"nodes", "queues", b"queues", "ray_address", b"ray_address", "resources", b"resources", "runner_id", b"runner_id", "slots", b"slots", "store_url", b"store_url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,6 +353,9 @@ class Heartbeat(_message.Message):
 
     RESOURCES_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
+    draining: _builtins.bool
+    """It ends what it holds, and is to be given nothing new: it stops soon."""
     @_builtins.property
     def resources(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Resources of its Ray cluster now."""
@@ -362,10 +369,11 @@ class Heartbeat(_message.Message):
         *,
         resources: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         nodes: _abc.Iterable[Global___Node] | None = ...,
+        draining: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes", "resources", b"resources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "nodes", b"nodes", "resources", b"resources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
