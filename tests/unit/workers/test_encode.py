@@ -15,7 +15,7 @@ from dioptra_workers.stage.events import LogLine, MetricLogged, StepChanged
 from dioptra_workers.stage.request import StageFailure, StoredArtifact
 
 
-def test_neighbours_of_one_kind_share_a_report_in_order():
+def test_lines_come_first_and_neighbours_of_one_kind_share_a_report_in_order():
     events = [
         StepChanged(1.5, "a", "running", "10.0.0.1", 7),
         LogLine(2.25, "INFO", "x", "a", "one"),
@@ -27,16 +27,16 @@ def test_neighbours_of_one_kind_share_a_report_in_order():
     ]
     reports = list(write_events((7, 2), events))
     assert [report.WhichOneof("event") for report in reports] == [
-        "steps_changed", "logs_appended", "metrics_logged", "stage_waiting", "stage_waiting",
-        "logs_appended",
+        "logs_appended", "steps_changed", "metrics_logged", "stage_waiting", "stage_waiting",
     ]  # fmt: skip
     assert {(report.job_id, report.attempt) for report in reports} == {(7, 2)}
-    (change,) = reports[0].steps_changed.changes
+    (change,) = reports[1].steps_changed.changes
     assert (change.step, change.phase, change.node, change.pid) == (
         "a", pb.STEP_PHASE_RUNNING, "10.0.0.1", 7,
     )  # fmt: skip
     assert change.time.ToMilliseconds() == 1500
-    assert [line.message for line in reports[1].logs_appended.lines] == ["one", "two"]
+    said = [line.message for line in reports[0].logs_appended.lines]
+    assert said == ["one", "two", "three"]
     waits = [report.stage_waiting for report in reports[3:5]]
     assert [(one.stage, one.reason) for one in waits] == [("s1", "waits for GPU=1"), ("s1", "")]
     (metric,) = reports[2].metrics_logged.values

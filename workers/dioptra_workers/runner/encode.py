@@ -52,8 +52,14 @@ def write_nodes(nodes: Iterable[Node]) -> Iterator[pb.Node]:
 
 
 def write_events(lease: LeaseKey, events: Sequence[Event | StageWaits]) -> Iterator[pb.Report]:
-    """Reports of events, in order; neighbours of one kind share a report."""
-    for kind, group in itertools.groupby(events, type):
+    """Reports of events, in order; neighbours of one kind share a report.
+
+    Lines are apart from the rest, which the controller numbers apart as well: they come
+    first, so that whoever sees a step end can read what it has said. Else the line that
+    each step begins with would break the steps of a job into as many reports.
+    """
+    ordered = sorted(events, key=_is_no_line)
+    for kind, group in itertools.groupby(ordered, type):
         if kind is StageWaits:
             for one in group:
                 yield _write_waiting(lease, one)  # type: ignore[arg-type]
@@ -67,6 +73,10 @@ def write_events(lease: LeaseKey, events: Sequence[Event | StageWaits]) -> Itera
             else:
                 report.metrics_logged.values.extend(map(_write_metric, part))  # type: ignore[arg-type]
             yield report
+
+
+def _is_no_line(event: Event | StageWaits) -> bool:
+    return type(event) is not LogLine
 
 
 def write_end(lease: LeaseKey, ended: JobEnded) -> pb.Report:
