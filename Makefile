@@ -35,6 +35,8 @@ check: $(STAMP)  ## Format, lint, types, layering, protos, generated code
 	$(BIN)/buf format --diff --exit-code proto
 	$(BIN)/python -m tests.tools.breaking
 	$(BIN)/python -m tests.tools.generated
+	$(BIN)/python -m tests.tools.dependencies
+	$(BIN)/python -m tests.tools.secrets
 
 bench: $(STAMP)  ## Measure speed against baselines in the same run
 	$(BIN)/python -m tests.bench

@@ -29,7 +29,7 @@ SETTINGS = StoreSettings(
         ("s3://a..b", "S3 bucket"),
         ("s3://bucket/../other", "store key"),
         ("s3://bucket/a//b", "store key"),
-        ("s3://key:hunter2@bucket/x", "credentials"),
+        ("s3://key:hunter2@bucket/x", "credentials"),  # not a secret: made up
         ("s3://bucket/x?versionId=1", r"no \? or #"),
     ],
 )
