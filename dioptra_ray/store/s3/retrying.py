@@ -37,7 +37,7 @@ def persist(attempt: Callable[[], Result], patience: float) -> Result:
                 raise
             continue
         except (OSError, http.client.HTTPException, ServiceError) as error:
-            wait = max(random.uniform(pause / 2, pause), _asked_for(error))  # noqa: S311
+            wait = max(random.uniform(pause / 2, pause), _asked_for(error))  # noqa: S311 - jitter
             if not _may_pass(error) or time.monotonic() + wait > end:
                 raise
         time.sleep(wait)

@@ -98,7 +98,7 @@ def _start_over(settings: TemplateSettings, bad: str, arguments: Sequence[str]) 
     again = replace(settings, avoided=(*settings.avoided, bad))
     os.set_inheritable(int(arguments[0]), True)
     command = [sys.executable, "-m", "dioptra_workers.stage.template"]
-    os.execv(sys.executable, [*command, arguments[0], again.to_json()])  # noqa: S606
+    os.execv(sys.executable, [*command, arguments[0], again.to_json()])  # noqa: S606 - ours
 
 
 def _preload(modules: Iterable[str], avoided: Sequence[str] = ()) -> str:

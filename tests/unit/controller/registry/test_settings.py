@@ -24,9 +24,8 @@ def test_the_environment_wins_over_the_file(environment, tmp_path):
 
 
 def test_the_password_of_the_database_is_not_printed(environment):
-    environment(
-        DIOPTRA_DATABASE_URL="postgresql+psycopg://me:hunter2@db/x"
-    )  # not a secret: made up
+    url = "postgresql+psycopg://me:hunter2@db/x"  # not a secret: made up
+    environment(DIOPTRA_DATABASE_URL=url)
     read = settings.load_settings()
     assert "hunter2" not in f"{read} {read!r} {read.model_dump_json()}"
 
