@@ -7,7 +7,14 @@ import pytest
 from ray.exceptions import RayError
 
 from dioptra_workers.runner.cluster import NodeState
-from dioptra_workers.runner.pulse import LOST_SECONDS, SILENT_SECONDS, Pulse, first_of, opens
+from dioptra_workers.runner.pulse import (
+    AVOID_SECONDS,
+    LOST_SECONDS,
+    SILENT_SECONDS,
+    Pulse,
+    first_of,
+    opens,
+)
 
 NODE = NodeState("10.0.0.7", is_alive=True, port=7)
 
@@ -54,7 +61,9 @@ async def test_a_silent_node_that_does_not_open_is_lost() -> None:
     world.pulse.heard("n")
     assert await ends(world.pulse.until_lost(lambda: "n"), world, 1000) == NODE.address
     assert SILENT_SECONDS + LOST_SECONDS <= world.seconds < 20
-    assert world.pulse.lost == {"n"}
+    assert world.pulse.avoided == {"n"}
+    world.seconds += AVOID_SECONDS
+    assert not world.pulse.avoided
 
 
 async def test_a_silent_node_that_opens_is_busy() -> None:
@@ -63,7 +72,7 @@ async def test_a_silent_node_that_opens_is_busy() -> None:
     world.pulse.heard("n")
     assert await ends(world.pulse.until_lost(lambda: "n"), world, 100) is None
     assert world.knocks > 1
-    assert not world.pulse.lost
+    assert not world.pulse.avoided
 
 
 async def test_a_node_that_is_heard_again_is_not_lost() -> None:

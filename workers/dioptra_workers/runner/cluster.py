@@ -15,6 +15,8 @@ from dioptra_workers.holding import make_temporary
 from dioptra_workers.runner.capacity import Node, read_nodes
 
 NAMESPACE = "dioptra-ray"
+NODE_LABEL = "ray.io/node-id"
+"""The label that Ray gives each node itself."""
 
 
 class Cluster:
@@ -125,7 +127,7 @@ def stage_function(
 ) -> Any:
     """The Ray task that runs a stage with these resources, in this environment (JSON).
 
-    It is not sent to the nodes to `avoid`, given by Ray's ids.
+    It is sent to the nodes to `avoid`, given by Ray's ids, only if there are no others.
     """
     from dioptra_workers.stage.remote import stage_task  # noqa: PLC0415 - needs Ray
 
@@ -141,10 +143,12 @@ def _options(resources: Resources, runtime_env: str, avoid: frozenset[str]) -> d
     if resources.memory:
         options["memory"] = resources.memory
     labels = dict(resources.labels)
-    if avoid:
-        labels.setdefault("ray.io/node-id", f"!in({','.join(sorted(avoid))})")
     if labels:
         options["label_selector"] = labels
+    if avoid and NODE_LABEL not in labels:
+        options["label_selector"] = {**labels, NODE_LABEL: f"!in({','.join(sorted(avoid))})"}
+        # Better there than nowhere: it may be the only node, and come back.
+        options["fallback_strategy"] = [{"label_selector": labels}]
     if resources.custom:
         options["resources"] = dict(resources.custom)
     return options

@@ -202,7 +202,7 @@ class JobRun:
         request = state.request
         self._pool.make_room(state.stage.resources.num_cpus)
         resources, count = state.stage.resources, request.num_returns
-        environment, avoid = self._order.plan.environment, frozenset(self._pulse.lost)
+        environment, avoid = self._order.plan.environment, self._pulse.avoided
         function = stage_function(resources, count, environment.runtime_env, avoid)
         returned = function.remote(request, *arguments(state, self._states))
         state.returns = returned if isinstance(returned, list) else [returned]

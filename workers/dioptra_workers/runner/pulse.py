@@ -25,6 +25,9 @@ KNOCK_SECONDS = 2.0
 LOST_SECONDS = 8.0
 """A node that does not open for so long is lost."""
 
+AVOID_SECONDS = 180.0
+"""So long nothing is sent to a lost node; by then Ray knows what has become of it."""
+
 ANSWER_SECONDS = 5.0
 """So long the cluster may take to say which nodes there are."""
 
@@ -54,8 +57,13 @@ class Pulse:
         self._sleep = sleep
         self._heard: dict[str, float] = {}
         self._looking: dict[str, asyncio.Task[str]] = {}
-        self.lost: set[str] = set()
-        """Ids of nodes that were given up; nothing is sent there any more."""
+        self._lost: dict[str, float] = {}
+
+    @property
+    def avoided(self) -> frozenset[str]:
+        """Ids of nodes that were given up not long ago."""
+        oldest = self._clock() - AVOID_SECONDS
+        return frozenset(node_id for node_id, since in self._lost.items() if since > oldest)
 
     def heard(self, node_id: str) -> None:
         """A node lives."""
@@ -105,7 +113,7 @@ class Pulse:
             await self._sleep(LOOK_SECONDS)
         else:
             return ""
-        self.lost.add(node_id)
+        self._lost[node_id] = self._clock()
         return node.address if node else "of unknown address"
 
 
