@@ -20,9 +20,11 @@ from dioptra_controller.access.signing_keys import SigningKeys
 from dioptra_controller.access.verifying import Verifier
 from dioptra_controller.artifacts import residence
 from dioptra_controller.artifacts.collector import Collector
+from dioptra_controller.database import migrate
 from dioptra_controller.database.claim import Claim
 from dioptra_controller.database.engine import Database
-from dioptra_controller.database.migrate import upgrade
+from dioptra_controller.database.migrate import check_newest, upgrade
+from dioptra_controller.housekeeping import Deleted, Housekeeper
 from dioptra_controller.jobs.retention import Retention
 from dioptra_controller.rpc.gate import Gate
 from dioptra_controller.rpc.server import Server
@@ -45,11 +47,12 @@ class Controller:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.database = open_database(settings.database_url.get_secret_value())
+        self.database = open_database(settings)
         self._claim = Claim(settings.database_url.get_secret_value())
         self._store = open_store(settings.store_url)
         self._hub: Hub | None = None
         self._retention: Retention | None = None
+        self._housekeeper: Housekeeper | None = None
         self._audit_retention: AuditRetention | None = None
         self._collector: Collector | None = None
         self._server: Server | None = None
@@ -124,6 +127,14 @@ class Controller:
             is_on_duty=self._hub.is_on_duty,
         )
         self._retention.start()
+        self._housekeeper = Housekeeper(
+            self.database,
+            self._settings,
+            now=self._hub.now,
+            connected=self._hub.connected,
+            is_on_duty=self._hub.is_on_duty,
+        )
+        self._housekeeper.start()
         keep = dt.timedelta(seconds=self._settings.audit_seconds)
         self._audit_retention = AuditRetention(self.database, keep=keep)
         self._audit_retention.start()
@@ -139,6 +150,8 @@ class Controller:
             await self._server.refuse()
         if self._retention is not None:
             await self._retention.stop()
+        if self._housekeeper is not None:
+            await self._housekeeper.stop()
         if self._audit_retention is not None:
             await self._audit_retention.stop()
         if self._collector is not None:
@@ -196,12 +209,44 @@ def _tls(settings: Settings) -> Files | None:
     )
 
 
-def open_database(url: str) -> Database:
-    """Open a database; the folder of an SQLite file is made, for this user only."""
+async def prune(settings: Settings) -> Deleted:
+    """Delete what is older than it has to be kept, beside controllers that may be running.
+
+    Raises:
+        DioptraError: The database cannot be used.
+    """
+    database = open_database(settings)
+    try:
+        await database.read(check_newest)
+        keeper = Housekeeper(database, settings, now=lambda: dt.datetime.now(dt.UTC))
+        return await keeper.clean()
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+def downgrade(settings: Settings, revision: str) -> None:
+    """Take the database back to an older schema; see `migrate.downgrade`.
+
+    Raises:
+        DioptraError: The database is in use, or there is no way back to that.
+    """
+    claim = Claim(settings.database_url.get_secret_value())
+    claim.take()
+    database = open_database(settings)
+    try:
+        migrate.downgrade(database, revision)
+    finally:
+        database.close()
+        claim.release()
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database; the folder of an SQLite file is made, for this user only."""
+    url = settings.database_url.get_secret_value()
     parsed = sqlalchemy.make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Database(url)
+    return Database(url, synchronous=settings.sqlite_synchronous)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ Read once at start, frozen, passed down as values; nothing else reads the enviro
 import ipaddress
 import urllib.parse
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -52,6 +52,15 @@ class Settings(BaseSettings):
         max_upload_bytes: How large an uploaded artifact may be.
         saved_stages_seconds: For how long the outputs of a failed job's finished stages are kept
             for `job retry --from-failed`.
+        keep_logs_seconds: For how long what an ended job said is kept; 0 for ever, as for the
+            other times here.
+        keep_events_seconds: For how long its events are kept, which say how it came to its end.
+        keep_jobs_seconds: For how long ended jobs and sweeps are kept altogether; those that
+            made artifacts are kept for as long as these.
+        keep_requests_seconds: For how long a repeated request id gives the first call's result.
+        keep_runners_seconds: For how long a runner that is gone is remembered.
+        sqlite_synchronous: What a commit on SQLite survives: "normal" the end of any process,
+            "full" also a power cut, for which each commit waits for the disk.
         garbage_grace_seconds: How old something in the store that nothing refers to must be
             before it is deleted.
         garbage_pause_seconds: Between two looks for it; 0 looks only when asked to.
@@ -94,6 +103,12 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: float = Field(default=10.0, ge=0)
     max_upload_bytes: int = Field(default=16 * 1024**3, gt=0)
     saved_stages_seconds: float = Field(default=7 * 86400.0, gt=0)
+    keep_logs_seconds: float = Field(default=365 * 86400.0, ge=0)
+    keep_events_seconds: float = Field(default=365 * 86400.0, ge=0)
+    keep_jobs_seconds: float = Field(default=0.0, ge=0)
+    keep_requests_seconds: float = Field(default=30 * 86400.0, ge=0)
+    keep_runners_seconds: float = Field(default=30 * 86400.0, ge=0)
+    sqlite_synchronous: Literal["normal", "full"] = "normal"
     garbage_grace_seconds: float = Field(default=86400.0, ge=3600)
     garbage_pause_seconds: float = Field(default=21600.0, ge=0)
     download_link_seconds: int = Field(default=300, ge=0, le=3600)
@@ -125,6 +140,16 @@ class Settings(BaseSettings):
         if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return level.upper()
+
+    @field_validator("keep_requests_seconds", "keep_runners_seconds")
+    @classmethod
+    def _not_too_soon(cls, seconds: float) -> float:
+        if 0 < seconds < SHORTEST_KEEP_SECONDS:
+            raise ValueError(
+                "must be an hour or more, or 0 for ever: clients and runners that lost their "
+                "connection rely on it when they come back"
+            )
+        return seconds
 
     @model_validator(mode="after")
     def _token_beyond_loopback(self) -> Self:
@@ -169,6 +194,7 @@ class Settings(BaseSettings):
 
 
 MAX_PORT = 65535
+SHORTEST_KEEP_SECONDS = 3600.0
 
 
 def load_settings(config: Path | None = None) -> Settings:

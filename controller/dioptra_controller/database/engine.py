@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 _WAL_SECONDS = 5.0
 _SQLITE_PRAGMAS = (
-    "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=5000",
 )
@@ -42,10 +41,13 @@ class Database:
         *,
         on_commit: Callable[[Iterable[Any]], None] | None = None,
         before_commit: Callable[[sqlalchemy.Connection], None] | None = None,
+        synchronous: str = "normal",
     ) -> None:
         parsed = sqlalchemy.make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.engine = (_open_sqlite if self.is_sqlite else _open_postgres)(parsed)
+        self.engine = (
+            _open_sqlite(parsed, synchronous) if self.is_sqlite else _open_postgres(parsed)
+        )
         self._readers_engine = self._open_readers(parsed)
         self.on_commit = on_commit
         # Called in every transaction that writes, once its work is done.
@@ -129,7 +131,7 @@ class Database:
         if _is_in_memory(url):
             return self.engine
         # A connection that has all writes to itself need not read again what it has written.
-        return _open_sqlite(url)
+        return _open_sqlite(url, "normal")
 
     def _committed(self, result: tuple[T, list[Any]]) -> T:
         value, notices = result
@@ -190,11 +192,15 @@ def _is_in_memory(url: sqlalchemy.URL) -> bool:
     return url.database in {None, "", ":memory:"}
 
 
-def _open_sqlite(url: sqlalchemy.URL) -> sqlalchemy.Engine:
+def _open_sqlite(url: sqlalchemy.URL, synchronous: str) -> sqlalchemy.Engine:
     # The connection that was used last has the most in its memory.
     options = {} if _is_in_memory(url) else {"pool_use_lifo": True}
     engine = sqlalchemy.create_engine(url, **options)
-    event.listen(engine, "connect", _set_pragmas)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        _set_pragmas(connection, synchronous)
+
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -217,11 +223,11 @@ def _postgres_arguments(url: sqlalchemy.URL) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in url.query}
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
+def _set_pragmas(connection: Any, synchronous: str) -> None:
     # The driver's own transaction handling would begin too late; see _begin.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in _SQLITE_PRAGMAS:
+    for pragma in (f"PRAGMA synchronous={synchronous.upper()}", *_SQLITE_PRAGMAS):
         cursor.execute(pragma)
     _use_wal(cursor)
     cursor.close()

@@ -126,7 +126,7 @@ def read_after(connection: sa.Connection, job_id: int, after: int) -> EventPage:
 
     Raises:
         NotFoundError: There is no such job.
-        OutOfRangeError: `after` is beyond the newest event.
+        OutOfRangeError: `after` is beyond the newest event, or what follows it was deleted.
     """
     # The state first: what is committed between the two reads may only add events.
     columns = (JOBS.c.state, JOBS.c.last_event, JOBS.c.group_name)
@@ -144,6 +144,12 @@ def read_after(connection: sa.Connection, job_id: int, after: int) -> EventPage:
         .limit(PAGE)
     )
     events = tuple(_read_event(row) for row in connection.execute(query))
+    if after < job.last_event and (not events or events[0].sequence != after + 1):
+        raise OutOfRangeError(
+            f"the events of job {job_id} after {after} were deleted, because it ended long ago "
+            "(keep_events_seconds of the controller); the job itself says how it ended",
+            job=str(job_id),
+        )
     newest = events[-1].sequence if events else after
     is_last = JobState(job.state).is_final and newest >= job.last_event
     return EventPage(events=events, is_last=is_last)

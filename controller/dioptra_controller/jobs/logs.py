@@ -56,12 +56,15 @@ def list_page(
     Raises:
         NotFoundError: There is no such job.
         InvalidRequestError: No such level, or a page token of another query.
+        OutOfRangeError: The records were deleted.
     """
-    _get_state(connection, job_id)
+    _, newest = _get_state(connection, job_id)
     size = paging.page_size(page.size, default=DEFAULT_PAGE, most=MAX_PAGE)
     bound = ("logs", job_id, wanted.step, wanted.level)
     after = paging.decode(page.token, *bound)
-    query = _query(job_id, after[0] if after else 0).limit(size + 1)
+    begin = after[0] if after else 0
+    query = _query(job_id, begin).limit(size + 1)
+    _check_kept(connection, job_id, begin, newest)
     if wanted.step:
         query = query.where(JOB_LOGS.c.step == wanted.step)
     if wanted.level:
@@ -75,7 +78,7 @@ def read_after(connection: sa.Connection, job_id: int, after: int) -> LogBatch:
 
     Raises:
         NotFoundError: There is no such job.
-        OutOfRangeError: `after` is beyond the newest record.
+        OutOfRangeError: `after` is beyond the newest record, or what follows it was deleted.
     """
     # The state first: what is committed between the two reads may only add records.
     state, newest = _get_state(connection, job_id)
@@ -85,6 +88,8 @@ def read_after(connection: sa.Connection, job_id: int, after: int) -> LogBatch:
         )
     rows = connection.execute(_query(job_id, after).limit(BATCH))
     records = tuple(_read(row) for row in rows)
+    if not records or records[0].sequence != after + 1:
+        _check_kept(connection, job_id, after, newest)
     reached = records[-1].sequence if records else after
     return LogBatch(records=records, is_last=state.is_final and reached >= newest)
 
@@ -95,6 +100,21 @@ def _get_state(connection: sa.Connection, job_id: int) -> tuple[JobState, int]:
     if row is None or not is_visible(row.group_name):
         raise not_found(job_id)
     return JobState(row.state), row.last_log
+
+
+def _check_kept(connection: sa.Connection, job_id: int, after: int, newest: int) -> None:
+    """Whether the record after this one is still there, if there was one."""
+    if after >= newest:
+        return
+    query = sa.select(JOB_LOGS.c.sequence).where(
+        JOB_LOGS.c.job_id == job_id, JOB_LOGS.c.sequence == after + 1
+    )
+    if connection.execute(query).one_or_none() is None:
+        raise OutOfRangeError(
+            f"the log of job {job_id} after record {after} was deleted, because the job ended "
+            "long ago (keep_logs_seconds of the controller)",
+            job=str(job_id),
+        )
 
 
 def _query(job_id: int, after: int) -> sa.Select[Any]:

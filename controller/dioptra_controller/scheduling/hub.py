@@ -215,6 +215,10 @@ class Hub:
             infos += (info for info in self._presence.others if info.runner_id not in ours)
         return sorted(infos, key=lambda info: (info.name, info.runner_id))
 
+    def connected(self) -> Sequence[str]:
+        """Ids of the runners that are connected, here or elsewhere."""
+        return [runner.runner_id for runner in self.runners()]
+
     def watch_job(self, job_id: int) -> AbstractContextManager[asyncio.Event]:
         """An event that is set whenever a job has new events or log records."""
         return self._watchers.watch(("job", job_id))

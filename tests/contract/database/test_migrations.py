@@ -4,10 +4,18 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from dioptra_controller.database.migrate import upgrade
+from dioptra_controller.database.migrate import (
+    FOLDER,
+    check_newest,
+    downgrade,
+    run_migrations,
+    upgrade,
+)
 from dioptra_controller.database.tables import METADATA
-from dioptra_ray.errors import PreconditionError
+from dioptra_ray.errors import InvalidRequestError, PreconditionError
+from tests.contract.database import filling
 
 
 def test_the_migrated_schema_is_the_metadata(database):
@@ -71,3 +79,56 @@ def test_a_newer_schema_is_refused(database):
         connection.execute(sqlalchemy.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(PreconditionError, match="9999"):
         upgrade(database)
+
+
+SCRIPTS = ScriptDirectory(str(FOLDER))
+REVISIONS = [script.revision for script in SCRIPTS.walk_revisions()][::-1]
+
+
+def test_every_migration_has_a_way_back():
+    for script in SCRIPTS.walk_revisions():
+        assert script.revision == REVISIONS[0] or hasattr(script.module, "downgrade")
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_what_a_revision_holds_survives_the_way_forward_and_back(empty_database, revision):
+    database = empty_database
+    database.write_now(lambda connection: run_migrations(connection, SCRIPTS, revision))
+    database.write_now(filling.fill)
+    before = database.read_now(filling.read)
+    assert all(before.values())
+
+    upgrade(database)
+    newest = database.read_now(filling.read)
+    assert filling.same_columns(newest, before) == before
+
+    downgrade(database, revision)
+    assert database.read_now(filling.read) == before
+
+    upgrade(database)
+    again = database.read_now(filling.read)
+    _without_times(newest)
+    _without_times(again)
+    assert again == newest
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def _without_times(content):
+    # Made by the migration, each time anew.
+    for row in content["groups"]:
+        if row["name"] == "default":
+            del row["create_time"]
+
+
+def test_a_way_back_that_there_is_not_changes_nothing(database):
+    for revision in ("9999", "", "head"):
+        with pytest.raises(InvalidRequestError, match=REVISIONS[0]):
+            downgrade(database, revision)
+    database.read_now(check_newest)
+    downgrade(database, REVISIONS[-2])
+    with pytest.raises(PreconditionError, match=REVISIONS[-1]):
+        database.read_now(check_newest)
+    with pytest.raises(InvalidRequestError):
+        downgrade(database, REVISIONS[-1])

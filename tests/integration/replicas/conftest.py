@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.contract.database.conftest import PostgresServer, postgres_server
+from tests.contract.database.conftest import postgres_server
 from tests.integration.replicas.replica import Replica, fill
+from tests.tools.postgres import PostgresServer
 
 __all__ = ["postgres_server"]
 

@@ -118,7 +118,8 @@ class JobServiceServicer:
     def WatchJob(self, request, context):
         """Events after `after_sequence`: in order, no gaps, no repeats; closes with OK after
         the terminal event. On a lost stream call again with the last sequence seen.
-        Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest event).
+        Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest
+        event, or what follows it was deleted, as the job ended long ago).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

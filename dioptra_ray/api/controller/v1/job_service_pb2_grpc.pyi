@@ -46,7 +46,8 @@ class JobServiceStub:
     WatchJob: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse]
     """Events after `after_sequence`: in order, no gaps, no repeats; closes with OK after
     the terminal event. On a lost stream call again with the last sequence seen.
-    Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest event).
+    Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest
+    event, or what follows it was deleted, as the job ended long ago).
     """
     WaitJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.WaitJobRequest, _job_service_pb2.WaitJobResponse]
     """The job as it is when it has ended, or `seconds` later when it has not: call again then.
@@ -89,7 +90,8 @@ class JobServiceAsyncStub(JobServiceStub):
     WatchJob: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _job_service_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Events after `after_sequence`: in order, no gaps, no repeats; closes with OK after
     the terminal event. On a lost stream call again with the last sequence seen.
-    Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest event).
+    Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest
+    event, or what follows it was deleted, as the job ended long ago).
     """
     WaitJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.WaitJobRequest, _job_service_pb2.WaitJobResponse]  # type: ignore[assignment]
     """The job as it is when it has ended, or `seconds` later when it has not: call again then.
@@ -153,7 +155,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobResponse]]:
         """Events after `after_sequence`: in order, no gaps, no repeats; closes with OK after
         the terminal event. On a lost stream call again with the last sequence seen.
-        Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest event).
+        Errors: NOT_FOUND, OUT_OF_RANGE (the sequence is beyond the newest
+        event, or what follows it was deleted, as the job ended long ago).
         """
 
     @_abc_1.abstractmethod

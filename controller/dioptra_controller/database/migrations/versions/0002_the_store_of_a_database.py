@@ -17,3 +17,7 @@ def upgrade() -> None:
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_stores"),
     )
+
+
+def downgrade() -> None:
+    op.drop_table("stores")

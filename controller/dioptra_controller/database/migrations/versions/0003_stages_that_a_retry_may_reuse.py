@@ -22,3 +22,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("saved_stages IS NOT NULL"),
     )
     # ### end Alembic commands ###
+
+
+def downgrade() -> None:
+    op.drop_index("ix_jobs_saved_stages", table_name="jobs")
+    for column in ("reused_stages", "saved_stages"):
+        op.drop_column("jobs", column)

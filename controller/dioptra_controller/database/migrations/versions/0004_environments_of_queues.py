@@ -16,3 +16,9 @@ def upgrade() -> None:
     for column in (text, limit, priority):
         op.add_column("queue_snapshots", column)
     op.add_column("jobs", sa.Column("waits", sa.Text(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("jobs", "waits")
+    for column in ("priority", "max_started_jobs", "environment"):
+        op.drop_column("queue_snapshots", column)

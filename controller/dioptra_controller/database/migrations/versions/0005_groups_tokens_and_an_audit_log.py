@@ -91,3 +91,11 @@ def _create_audit_records() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_records_time", "audit_records", ["time"])
+
+
+def downgrade() -> None:
+    for table in (*NAMED, *RUNNING):
+        for column in ("owner", "group_name"):
+            op.drop_column(table, column)
+    for table in ("audit_records", "token_roles", "tokens", "groups"):
+        op.drop_table(table)
