@@ -22,6 +22,7 @@ from dioptra_controller.jobs.state import JobState
 from dioptra_controller.jobs.steps import StepChange, StepState
 from dioptra_controller.scheduling import leases
 from dioptra_controller.scheduling.intake import commit_reports
+from dioptra_controller.scheduling.sessions import Introduction
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LINES = st.builds(
@@ -58,7 +59,8 @@ def begin() -> Database:
             row |= {"entrypoint_snapshot": 1, "snapshot_id": 1, "cancel_requested": False}
             row |= {"timeout_seconds": 1.0, "create_time": NOW, "last_event": 0, "last_log": 0}
             connection.execute(JOBS.insert(), {**shared, **row})
-    database.write_now(leases.greet, "r", "r", (), now=NOW)
+    runner = Introduction(runner_id="r", name="r", queues=("x",), slots=2)
+    database.write_now(leases.greet, runner, now=NOW)
     return database
 
 
