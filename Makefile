@@ -24,7 +24,7 @@ demo: $(STAMP)  ## Run the digits robustness study end to end on this machine
 	$(BIN)/python examples/digits/demo.py
 
 test: check  ## Check, then run every test on real components
-	DIOPTRA_FUZZ_SECONDS=$${DIOPTRA_FUZZ_SECONDS:-6} $(BIN)/pytest --no-skips
+	DIOPTRA_FUZZ_SECONDS=$${DIOPTRA_FUZZ_SECONDS:-3} $(BIN)/pytest --no-skips
 
 check: $(STAMP)  ## Format, lint, types, layering, protos, generated code
 	$(BIN)/ruff format --check .
