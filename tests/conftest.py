@@ -1,5 +1,6 @@
 """What every rung shares: no test may be skipped unnoticed, no test may reach outside."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,16 @@ class SkipGuard:
             terminalreporter.write_line(f"not run, so the run fails: {nodeid}", red=True)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("DIOPTRA_CHAOS") == "long":
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: only `make chaos` has the time for it")
     if config.getoption("--no-skips"):
         config.pluginmanager.register(SkipGuard(), "skip-guard")

@@ -41,6 +41,7 @@ def create_for_ever(client: Client) -> None:
         client.experiments.create(f"of no room {number}", description="x" * 4000)
 
 
+@pytest.mark.long
 def test_a_full_disk(bed: Bed, database_url: str, tmp_path: Path) -> None:
     load = submit(bed.client, bed.chance, bed.ledger, seconds=0.6)
     with full(bed.folder / "state"):
@@ -54,6 +55,7 @@ def test_a_full_disk(bed: Bed, database_url: str, tmp_path: Path) -> None:
     assert {attempt for job, attempt, *_ in begun if job in jobs} == {"1"}
 
 
+@pytest.mark.long
 def test_a_restarted_postgresql(bed: Bed, tmp_path: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="dioptra-chaos-pg-", dir="/tmp"))
     with running_postgres() as server:

@@ -3,11 +3,14 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.bed import Bed
 from tests.chaos.invariants import check
 from tests.chaos.load import submit
 
 
+@pytest.mark.long
 def test_messages_that_are_delayed_and_slow(bed: Bed, database_url: str, tmp_path: Path) -> None:
     with bed.link.weather(delay=0.03, bytes_per_second=100_000):
         load = submit(bed.client, bed.chance, bed.ledger)

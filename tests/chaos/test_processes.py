@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.bed import LEASE_SECONDS, Bed
 from tests.chaos.invariants import check
 from tests.chaos.load import submit
@@ -43,6 +45,7 @@ def test_a_killed_process_of_a_step(bed: Bed, database_url: str, tmp_path: Path)
     check(bed, database_url, load, tmp_path)
 
 
+@pytest.mark.long
 def test_the_killed_sink_of_all_stages(bed: Bed, database_url: str, tmp_path: Path) -> None:
     load = submit(bed.client, bed.chance, bed.ledger, seconds=1.0)
     wait_a_little(bed)
@@ -60,6 +63,7 @@ def test_a_killed_runner(bed: Bed, database_url: str, tmp_path: Path) -> None:
     check(bed, database_url, load, tmp_path, runner_died=True)
 
 
+@pytest.mark.long
 def test_a_controller_that_stood_still(bed: Bed, database_url: str, tmp_path: Path) -> None:
     load = submit(bed.client, bed.chance, bed.ledger, seconds=1.0)
     chain = next(job for job in load.jobs if job.entrypoint == "chaos_chain")
@@ -71,6 +75,7 @@ def test_a_controller_that_stood_still(bed: Bed, database_url: str, tmp_path: Pa
     assert not [line for line in bed.steps() if line[1].startswith(f"{chain.id}-2-")]
 
 
+@pytest.mark.long
 def test_a_killed_raylet(bed: Bed, database_url: str, tmp_path: Path) -> None:
     load = submit(bed.client, bed.chance, bed.ledger, seconds=1.0)
     wait_a_little(bed)

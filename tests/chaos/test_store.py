@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.bed import Bed
 from tests.chaos.invariants import check
 from tests.chaos.load import submit
@@ -10,6 +12,7 @@ from tests.chaos.load import submit
 LARGE = 24 * 1024 * 1024
 
 
+@pytest.mark.long
 def test_a_store_that_is_away_for_a_while(bed: Bed, database_url: str, tmp_path: Path) -> None:
     load = submit(bed.client, bed.chance, bed.ledger, kept=2, trials=0, seconds=0.2)
     with bed.store_link.weather(is_open=False):
@@ -17,6 +20,7 @@ def test_a_store_that_is_away_for_a_while(bed: Bed, database_url: str, tmp_path:
     check(bed, database_url, load, tmp_path)
 
 
+@pytest.mark.long
 def test_a_store_that_is_slow_and_often_busy(bed: Bed, database_url: str, tmp_path: Path) -> None:
     refused = bed.store_link.refused
     with bed.store_link.weather(delay=0.01, bytes_per_second=1_000_000, unavailable=0.4):

@@ -4,6 +4,8 @@ import datetime as dt
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.integration.cluster.deployment import Deployment
 
 WITHIN = dt.timedelta(seconds=30)
@@ -42,6 +44,7 @@ SOURCE = """
 """
 
 
+@pytest.mark.long
 def test_a_step_on_a_node_that_was_cut_off_runs_again_and_the_late_one_is_refused(
     cluster: Deployment, tmp_path: Path
 ) -> None:
