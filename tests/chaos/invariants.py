@@ -11,7 +11,8 @@ from tests.chaos.bed import Bed
 from tests.chaos.load import Load
 
 END_SECONDS = 90.0
-_QUIET_SECONDS = 20.0
+# Agents of a Ray whose driver was killed take their time to notice.
+_QUIET_SECONDS = 60.0
 _DENSE = (
     "SELECT job_id FROM {} GROUP BY job_id HAVING MIN(sequence) <> 1 OR COUNT(*) <> MAX(sequence)"
 )

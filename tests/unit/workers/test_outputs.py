@@ -82,7 +82,8 @@ def test_forked_children_log_as_what_they_are_and_once(stage):
         process.join()
         print("two")
 
-    said = stage(speak)
+    # Where other tests of this process have used it, gRPC has a word to say of forks.
+    said = [line for line in stage(speak) if "fork_posix.cc" not in line[2]]
     assert sorted(said) == sorted(
         [
             ("INFO", "stdout", "one"),
