@@ -2,7 +2,10 @@
 
 import asyncio
 import signal
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -12,6 +15,7 @@ from dioptra_ray.api.controller.v1 import job_pb2, queue_service_pb2
 from dioptra_ray.api.controller.v1 import job_service_pb2 as job_pb
 from dioptra_ray.api.controller.v1 import sweep_service_pb2 as sweep_pb
 from dioptra_ray.api.runner.v1 import runner_service_pb2 as pb
+from dioptra_ray.client import Client
 from dioptra_ray.wire.values import write_mapping, write_value
 from tests.integration.jobs.deployment import step
 from tests.integration.replicas.replica import Replica, Runner, execute, until
@@ -264,3 +268,35 @@ async def test_another_controller_takes_over_the_duty(replicas: Replicas) -> Non
     assert not on_duty(other)
     one.kill()
     await until(lambda: on_duty(other))
+
+
+async def test_a_client_and_a_runner_that_know_both_go_on_with_the_other(
+    replicas: Replicas, tmp_path: Path
+) -> None:
+    first, second = replicas
+    both = f"ipv4:{second.address},{first.address}"
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "dioptra_workers", "--controller", both, "--ray-address",
+             "local", "--num-cpus", "1", "--store-url", first.store_url, "--name", "real",
+             "--scratch-dir", str(tmp_path / "scratch"), "--queues", "real"],
+            stdout=log, stderr=log,
+        ) as runner,
+    ):  # fmt: skip
+        try:
+            await second.has_runners("real")
+            with Client(both, patience=60) as client:
+                job = await asyncio.to_thread(client.jobs.submit, "attack", {"attack": "a"})
+                following = asyncio.create_task(
+                    asyncio.to_thread(lambda: [e.sequence for e in client.jobs.watch(job.id)])
+                )
+                second.kill()
+                # Once to each.
+                await until(lambda: (tmp_path / "log").read_text().count("link.connected") == 2)
+                await first.jobs.CancelJob(job_pb.CancelJobRequest(id=job.id))
+                seen = await following
+                assert seen == list(range(1, len(seen) + 1))
+        finally:
+            runner.send_signal(signal.SIGTERM)
+            assert runner.wait(60) == 0, (tmp_path / "log").read_text()
