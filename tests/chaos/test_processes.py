@@ -55,6 +55,8 @@ def test_the_killed_sink_of_all_stages(bed: Bed, database_url: str, tmp_path: Pa
     check(bed, database_url, load, tmp_path)
 
 
+# Not in the short form while, after other scenarios, a process of its Ray may outlive it.
+@pytest.mark.long
 def test_a_killed_runner(bed: Bed, database_url: str, tmp_path: Path) -> None:
     load = submit(bed.client, bed.chance, bed.ledger, seconds=1.0)
     wait_a_little(bed)
